@@ -1,0 +1,31 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: ## virtual environment, Debian packages, Kubernetes binaries (what is there already stays)
+	@scripts/setup
+
+demo: setup ## the whole path on an embedded local cluster; ARGS=--keep leaves it running
+	@$(PY) -m lab.demo $(ARGS)
+
+test: setup ## every test, on the real kernel, a real keepalived and a real kube-apiserver
+	@$(PY) -m pytest $(ARGS)
+
+lint: setup ## ruff, mypy strict, import-linter, generated files up to date
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(PY) -m floatip_api.generate --check
+
+generate: setup ## write crds/*.yaml and docs/reference.md from the models
+	@$(PY) -m floatip_api.generate
+
+lock: ## requirements/*.txt with hashes, from pyproject.toml
+	@scripts/lock
+
+.PHONY: help setup demo test lint generate lock
