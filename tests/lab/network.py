@@ -81,7 +81,7 @@ class Host:
         env: Mapping[str, str] | None = None,
         log: Path | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start in the namespace, in a session of its own. `env` adds to this process's; output goes to `log`, if any."""
+        """Start in the namespace, in a session of its own. `env` adds to ours; output goes to `log`, if any."""
         with log.open("ab") if log else open(os.devnull, "ab") as output:  # noqa: PTH123
             process = subprocess.Popen(
                 self._inside(command),

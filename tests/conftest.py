@@ -1,0 +1,69 @@
+"""Fixtures of the lab: a LAN of namespaces and real API servers.
+
+A test that uses one is marked by it (`linux`, `cluster`). Where the machine lacks something the test is skipped and says
+what; with `CI=true` in the environment such a skip is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Generator, Iterator
+
+import pytest
+from lab import binaries
+from lab.control_plane import ControlPlane
+from lab.network import Lan
+
+MARKED_BY_FIXTURE = {"lan": "linux", "control_plane": "cluster", "api_server": "cluster"}
+NEVER_SKIPPED_IN_CI = ("linux", "keepalived", "cluster")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if mark := MARKED_BY_FIXTURE.get(fixture):
+                item.add_marker(mark)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    marked = any(item.get_closest_marker(name) for name in NEVER_SKIPPED_IN_CI)
+    if report.skipped and marked and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"with CI=true nothing of this kind is skipped. {reason}"
+    return report
+
+
+@pytest.fixture
+def lan() -> Iterator[Lan]:
+    """An empty LAN of the test's own (it takes a few milliseconds)."""
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+    if missing := [program for program in ("ip", "nsenter", "nft") if not shutil.which(program)]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    with Lan() as network:
+        yield network
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """The newest API server with controller manager and scheduler, shared by the session: use names of your own."""
+    yield from _running(binaries.NEWEST, controllers=True)
+
+
+@pytest.fixture(scope="session", params=[binaries.OLDEST, binaries.NEWEST])
+def api_server(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
+    """The oldest and the newest API server, without controllers, shared by the session: use names of your own."""
+    yield from _running(request.param, controllers=False)
+
+
+def _running(version: str, *, controllers: bool) -> Iterator[ControlPlane]:
+    try:
+        server = ControlPlane(version, controllers=controllers)
+    except binaries.MissingBinary as missing:
+        pytest.skip(str(missing))
+    with server:
+        yield server
