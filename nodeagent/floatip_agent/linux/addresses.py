@@ -1,0 +1,82 @@
+"""Floating addresses in the kernel: host prefixes that vanish by themselves when nobody renews them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Sequence
+
+from floatip_agent.linux import netlink
+from floatip_agent.linux.interfaces import (
+    IFA_ADDRESS,
+    IFA_CACHEINFO,
+    IFA_FLAGS,
+    IFA_LOCAL,
+    IFA_PROTO,
+    LIFETIME,
+    PROTOCOL_OURS,
+    all_addresses,
+)
+from floatip_agent.ports import Interface
+
+_IFA_F_NODAD = 0x02
+_RT_SCOPE_LINK = 253
+_BATCH = 200
+"""Messages in one datagram: their acknowledgements fit the receive buffer."""
+
+
+class KernelAddresses:
+    """Implements `ports.AddressTable`."""
+
+    def __init__(self, requests: netlink.Requests) -> None:
+        self._requests = requests
+
+    def assign(self, interface: Interface, addresses: Sequence[bytes]) -> None:
+        foreign = {known.address for known in interface.addresses if not known.is_ours}
+        wanted = [address for address in addresses if address not in foreign]
+        flags = netlink.NLM_F_CREATE | netlink.NLM_F_REPLACE
+        self._execute(netlink.RTM_NEWADDR, flags, interface.index, wanted, ignore=())
+
+    def release(self, interface: Interface, addresses: Sequence[bytes]) -> None:
+        foreign = {known.address for known in interface.addresses if not known.is_ours}
+        unwanted = [address for address in addresses if address not in foreign]
+        gone = (errno.EADDRNOTAVAIL, errno.ENODEV)
+        self._execute(netlink.RTM_DELADDR, 0, interface.index, unwanted, ignore=gone)
+
+    def _execute(self, kind: int, flags: int, index: int, addresses: Sequence[bytes], ignore: tuple[int, ...]) -> None:
+        messages = [netlink.Message(kind, _body(index, address), flags) for address in addresses]
+        for start in range(0, len(messages), _BATCH):
+            results = self._requests.execute(messages[start : start + _BATCH])
+            for address, number in zip(addresses[start:], results, strict=False):
+                if number and number not in ignore:
+                    text = socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
+                    raise OSError(number, f"{text}: {os.strerror(number)}")
+
+
+def sweep(requests: netlink.Requests) -> int:
+    """Take out every address of ours: nobody stands behind them. Returns how many there were."""
+    ours = [(index, known.address) for index, known in all_addresses(requests) if known.is_ours]
+    messages = [netlink.Message(netlink.RTM_DELADDR, _body(index, address)) for index, address in ours]
+    for start in range(0, len(messages), _BATCH):
+        requests.execute(messages[start : start + _BATCH])
+    return len(ours)
+
+
+def _body(index: int, address: bytes) -> bytes:
+    """ifaddrmsg and attributes. IPv4 in scope link, so that the kernel never picks it as a source by itself, also after a
+    DHCP renewal put the node's own address behind it; IPv6 deprecated for the same, and without duplicate detection."""
+    is_ipv4 = len(address) == 4
+    family, scope = (socket.AF_INET, _RT_SCOPE_LINK) if is_ipv4 else (socket.AF_INET6, 0)
+    preferred = LIFETIME if is_ipv4 else 0
+    head = struct.pack("=BBBBI", family, len(address) * 8, 0, scope, index)
+    parts = [
+        netlink.attribute(IFA_LOCAL, address),
+        netlink.attribute(IFA_ADDRESS, address),
+        netlink.attribute(IFA_CACHEINFO, struct.pack("=IIII", preferred, LIFETIME, 0, 0)),
+        netlink.attribute(IFA_PROTO, bytes((PROTOCOL_OURS,))),
+    ]
+    if not is_ipv4:
+        parts.append(netlink.attribute(IFA_FLAGS, struct.pack("=I", _IFA_F_NODAD)))
+    return head + b"".join(parts)

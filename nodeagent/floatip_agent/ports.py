@@ -1,0 +1,113 @@
+"""What the engine needs of the node, as protocols. `linux` implements them; tests may too.
+
+Addresses are packed bytes in network byte order (4 or 16), interfaces are known by name: an index is looked up anew each time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from floatip_agent.configuration import Family
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class InterfaceAddress:
+    """An address on an interface. `is_ours`: this agent, or one before it, put it there."""
+
+    address: bytes
+    prefix_length: int
+    is_ours: bool = False
+    is_tentative: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Interface:
+    """A link as the kernel shows it. `is_up`: administratively up and with carrier."""
+
+    index: int
+    name: str
+    is_up: bool
+    mac: bytes
+    addresses: tuple[InterfaceAddress, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Packet:
+    """A received VRRP message and what the IP header said."""
+
+    message: bytes
+    source: bytes
+    destination: bytes
+    ttl: int
+
+
+class Interfaces(Protocol):
+    """The node's links and addresses, kept current by what the kernel tells."""
+
+    @property
+    def by_name(self) -> Mapping[str, Interface]: ...
+
+    def fileno(self) -> int: ...
+
+    def read(self) -> bool:
+        """Take in what the kernel said; True when something changed that matters here. Never blocks."""
+        ...
+
+
+class AddressTable(Protocol):
+    """The floating addresses in the kernel."""
+
+    def assign(self, interface: Interface, addresses: Sequence[bytes]) -> None:
+        """Put them there, or renew their lifetime. Foreign ones are left as they are. Raises OSError naming the address."""
+        ...
+
+    def release(self, interface: Interface, addresses: Sequence[bytes]) -> None:
+        """Take them out; one that is not there, or not ours, is none of our business. Raises OSError."""
+        ...
+
+
+class AdvertisementSocket(Protocol):
+    """Sends and receives the VRRP multicast of one family on one interface."""
+
+    def fileno(self) -> int: ...
+
+    def listen_to(self, virtual_router_ids: Sequence[int]) -> None:
+        """Only these wake the engine; all others end in the kernel."""
+        ...
+
+    def send(self, message: bytes, source: bytes) -> None:
+        """Raises OSError."""
+        ...
+
+    def receive(self) -> Packet | None:
+        """One packet, or None when nothing is there. Never blocks. Raises OSError when the link is gone."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Announcer(Protocol):
+    """Tells the LAN where an address is now."""
+
+    def announce(self, interface: Interface, addresses: Sequence[bytes]) -> None:
+        """One gratuitous ARP or unsolicited Neighbor Advertisement for each. Raises OSError."""
+        ...
+
+
+class Node(Protocol):
+    """The node that an engine runs on."""
+
+    @property
+    def interfaces(self) -> Interfaces: ...
+
+    @property
+    def addresses(self) -> AddressTable: ...
+
+    @property
+    def announcer(self) -> Announcer: ...
+
+    def advertisement_socket(self, interface: Interface, family: Family) -> AdvertisementSocket:
+        """Raises OSError."""
+        ...

@@ -1,0 +1,285 @@
+"""The state machine of one virtual router (RFC 9568 6.4), with time as an argument.
+
+A state is a frozen value that carries its own timers, so no state can hold a timer it must not have. Every method returns the
+actions to execute, in order; after each call `deadline` says when `handle_timeout` is due. The executor must read its
+sockets before it reports a timeout: an advertisement that lies unread is proof of life.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import assert_never
+
+from floatip_agent.vrrp import packet, timers
+from floatip_agent.vrrp.actions import (
+    Action,
+    Announce,
+    AssignAddresses,
+    ReleaseAddresses,
+    SendAdvertisement,
+    Transition,
+)
+
+REPEAT_ANNOUNCEMENT = 5 * timers.SECOND
+"""After a takeover the addresses are announced once more: a switch that dropped the first burst learns from the second."""
+ANNOUNCEMENT_GAP = timers.SECOND
+"""At most one announcement in this time while a rival is heard."""
+FASTEST_PEER = 254
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parameters:
+    """What RFC 9568 5.1 configures, plus keepalived's preempt_delay.
+
+    `priority` is the effective one; `source` the packed source address, `preempt_delay` nanoseconds. `breaks_ties` is False
+    for all but one member of a sync group, so that two families never decide an equal priority differently.
+    """
+
+    wire: packet.Wire
+    priority: int
+    source: bytes
+    preempt: bool = True
+    preempt_delay: int = 0
+    breaks_ties: bool = True
+
+    @property
+    def interval(self) -> int:
+        return self.wire.interval
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Initialize:
+    """Takes no part."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Backup:
+    """Watches the Active. `is_waiting`: its timer ran out, and it waits for the rest of its sync group."""
+
+    active_down_at: int
+    active_adver_interval: int
+    preempt_at: int | None = None
+    is_waiting: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Active:
+    """Holds the addresses. `sent_at` is the last periodic advertisement, `answered_at` the last answer to a rival."""
+
+    advertise_at: int
+    sent_at: int
+    announced_at: int
+    announce_at: int | None
+    answered_at: int
+
+
+State = Initialize | Backup | Active
+
+
+class VirtualRouter:
+    """One virtual router: (interface, family, virtual router ID)."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self.state: State = Initialize()
+
+    @property
+    def deadline(self) -> int | None:
+        """When `handle_timeout` must be called next, or None."""
+        match self.state:
+            case Initialize():
+                return None
+            case Backup(active_down_at=at, is_waiting=waiting):
+                return None if waiting else at
+            case Active(advertise_at=advertise_at, announce_at=announce_at):
+                return advertise_at if announce_at is None else min(advertise_at, announce_at)
+        assert_never(self.state)
+
+    def startup(self, now: int) -> tuple[Action, ...]:
+        """RFC 9568 6.4.1, the Startup event."""
+        if not isinstance(self.state, Initialize):
+            return ()
+        if self.parameters.priority == packet.OWNER:
+            return self.become_active(now, "owns the addresses")
+        self.state = self._backup(now, self.parameters.interval)
+        return (Transition("Backup", "started"),)
+
+    def shutdown(self, reason: str) -> tuple[Action, ...]:
+        """RFC 9568 6.4.2 and 6.4.3, the Shutdown event: an Active sends priority 0, a Backup nothing."""
+        was, self.state = self.state, Initialize()
+        match was:
+            case Initialize():
+                return ()
+            case Backup():
+                return (Transition("Initialize", reason),)
+            case Active():
+                return (SendAdvertisement(0), ReleaseAddresses(), Transition("Initialize", reason))
+        assert_never(was)
+
+    def receive(self, advertisement: packet.Advertisement, now: int) -> tuple[Action, ...]:
+        """An advertisement that `packet.decode` accepted."""
+        match self.state:
+            case Initialize():
+                return ()
+            case Backup() as backup:
+                self.state = self._heard(backup, advertisement, now)
+                return ()
+            case Active() as active:
+                return self._contested(active, advertisement, now)
+        assert_never(self.state)
+
+    def handle_timeout(self, now: int, *, may_become_active: bool = True) -> tuple[Action, ...]:
+        """What is due at `now`. A sync group withholds the Active role until all its members are due."""
+        match self.state:
+            case Initialize():
+                return ()
+            case Backup() as backup:
+                if now < backup.active_down_at:
+                    return ()
+                if not may_become_active:
+                    self.state = dataclasses.replace(backup, is_waiting=True)
+                    return ()
+                return self.become_active(now, "no advertisement within Active_Down_Interval")
+            case Active() as active:
+                return self._tick(active, now)
+        assert_never(self.state)
+
+    def is_due(self, now: int) -> bool:
+        """A Backup that would become Active now."""
+        return isinstance(self.state, Backup) and now >= self.state.active_down_at
+
+    def become_active(self, now: int, reason: str) -> tuple[Action, ...]:
+        """Addresses first, then the advertisement, then the announcement: never advertise what is not held."""
+        self.state = Active(
+            advertise_at=now + self.parameters.interval,
+            sent_at=now,
+            announced_at=now,
+            announce_at=now + REPEAT_ANNOUNCEMENT,
+            answered_at=now,
+        )
+        return (
+            AssignAddresses(),
+            SendAdvertisement(self.parameters.priority),
+            Announce(),
+            Transition("Active", reason),
+        )
+
+    def become_backup(self, now: int, reason: str) -> tuple[Action, ...]:
+        """Let go without priority 0, because another router has the role already."""
+        if not isinstance(self.state, Active):
+            return ()
+        self.state = self._backup(now, self.parameters.interval)
+        return (ReleaseAddresses(), Transition("Backup", reason))
+
+    def reconfigure(self, parameters: Parameters, now: int) -> tuple[Action, ...]:
+        """New parameters in place: a Backup's running timer moves by the difference, an Active goes on.
+
+        A changed priority or interval shows in the next periodic advertisement, as with keepalived.
+        """
+        old, self.parameters = self.parameters, parameters
+        match self.state:
+            case Initialize():
+                return ()
+            case Backup() as backup:
+                learned = backup.active_adver_interval
+                if learned == old.interval:
+                    learned = parameters.interval
+                before = self._down_interval(old, backup.active_adver_interval)
+                shift = self._down_interval(parameters, learned) - before
+                self.state = dataclasses.replace(
+                    backup, active_down_at=backup.active_down_at + shift, active_adver_interval=learned
+                )
+                return ()
+            case Active() as active:
+                advertise_at = min(active.advertise_at, now + parameters.interval)
+                self.state = dataclasses.replace(active, advertise_at=advertise_at)
+                if old.wire.addresses == parameters.wire.addresses:
+                    return ()
+                return AssignAddresses(), Announce()
+        assert_never(self.state)
+
+    def _heard(self, backup: Backup, advertisement: packet.Advertisement, now: int) -> Backup:
+        """RFC 9568 6.4.2: what a Backup makes of an advertisement."""
+        mine = self.parameters
+        if advertisement.priority == 0:
+            # "If the Priority in the ADVERTISEMENT is 0, then: Set the Active_Down_Timer to Skew_Time."
+            skew = timers.skew_time(mine.wire.version, mine.priority, backup.active_adver_interval)
+            return Backup(now + skew, backup.active_adver_interval)
+        preempts = mine.preempt or mine.priority == packet.OWNER
+        if not preempts or advertisement.priority >= mine.priority:
+            # "If Preempt_Mode is False, or if the Priority in the ADVERTISEMENT is greater than or equal to the local
+            # Priority, then: Set Active_Adver_Interval to Max Advertise Interval contained in the ADVERTISEMENT;
+            # Recompute the Skew_Time; Recompute the Active_Down_Interval; Reset the Active_Down_Timer".
+            return self._backup(now, advertisement.interval)
+        if mine.preempt_delay:
+            preempt_at = backup.preempt_at if backup.preempt_at is not None else now + mine.preempt_delay
+            if now < preempt_at:
+                return dataclasses.replace(self._backup(now, advertisement.interval), preempt_at=preempt_at)
+            return dataclasses.replace(backup, preempt_at=preempt_at)
+        # "Else, if Preempt_Mode is True and the Priority in the ADVERTISEMENT is lower: Discard the ADVERTISEMENT."
+        return backup
+
+    def _contested(self, active: Active, advertisement: packet.Advertisement, now: int) -> tuple[Action, ...]:
+        """RFC 9568 6.4.3: what an Active makes of another's advertisement."""
+        mine = self.parameters
+        if advertisement.priority == 0:
+            # "If the Priority in the ADVERTISEMENT is 0, then: Send an ADVERTISEMENT; Reset the Adver_Timer".
+            self.state = dataclasses.replace(active, advertise_at=now + mine.interval, sent_at=now)
+            return (SendAdvertisement(mine.priority),)
+        is_tie = advertisement.priority == mine.priority
+        if is_tie and not mine.breaks_ties:
+            return ()
+        if advertisement.priority > mine.priority or (is_tie and advertisement.source > mine.source):
+            # "If the Priority in the ADVERTISEMENT is greater than the local Priority, or equal and the primary IPvX
+            # address of the sender is greater": to Backup, without priority 0. One last advertisement makes the winner
+            # announce itself after we let go; otherwise clients that learned us last stay with us.
+            self.state = self._backup(now, advertisement.interval)
+            return (
+                SendAdvertisement(mine.priority),
+                ReleaseAddresses(),
+                Transition("Backup", f"heard priority {advertisement.priority}, own priority {mine.priority}"),
+            )
+        return self._answer(active, now)
+
+    def _answer(self, active: Active, now: int) -> tuple[Action, ...]:
+        """RFC 9568 6.4.3: a losing advertisement is discarded and answered at once; here at most twice an interval.
+
+        The periodic schedule stays. The addresses are announced again, at a bounded rate: the rival did so too.
+        """
+        actions: tuple[Action, ...] = ()
+        if now - active.answered_at >= self.parameters.interval // 2:
+            active = dataclasses.replace(active, answered_at=now)
+            actions = (SendAdvertisement(self.parameters.priority),)
+        soonest = max(now, active.announced_at + ANNOUNCEMENT_GAP)
+        announce_at = soonest if active.announce_at is None else min(active.announce_at, soonest)
+        self.state = dataclasses.replace(active, announce_at=announce_at)
+        return actions
+
+    def _tick(self, active: Active, now: int) -> tuple[Action, ...]:
+        mine = self.parameters
+        fastest = timers.active_down_interval(mine.wire.version, FASTEST_PEER, mine.interval)
+        if now - active.sent_at > fastest:
+            # Nothing was sent for so long that a peer may have taken over: listen before claiming anything.
+            self.state = self._backup(now, mine.interval)
+            stalled = (now - active.sent_at) // 1_000_000
+            return ReleaseAddresses(), Transition("Backup", f"stalled: no advertisement sent for {stalled} ms")
+        actions: list[Action] = []
+        if now >= active.advertise_at:
+            # On the grid, so that lateness does not add up; a grid point that was missed is not made up for.
+            missed = (now - active.advertise_at) // mine.interval
+            advertise_at = active.advertise_at + (missed + 1) * mine.interval
+            active = dataclasses.replace(active, advertise_at=advertise_at, sent_at=now)
+            actions.append(SendAdvertisement(mine.priority))
+        if active.announce_at is not None and now >= active.announce_at:
+            active = dataclasses.replace(active, announce_at=None, announced_at=now)
+            actions.append(Announce())
+        self.state = active
+        return tuple(actions)
+
+    def _backup(self, now: int, heard_interval: int) -> Backup:
+        learned = self.parameters.interval if self.parameters.wire.version == 2 else heard_interval
+        return Backup(now + self._down_interval(self.parameters, learned), learned)
+
+    @staticmethod
+    def _down_interval(parameters: Parameters, interval: int) -> int:
+        return timers.active_down_interval(parameters.wire.version, parameters.priority, interval)
