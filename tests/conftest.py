@@ -1,7 +1,7 @@
 """Fixtures of the lab: a LAN of namespaces and real API servers.
 
-A test that uses one is marked by it (`linux`, `cluster`). Where the machine lacks something the test is skipped and says
-what; with `CI=true` in the environment such a skip is a failure.
+A test that uses one is marked by it (`linux`, `cluster`). Where the machine lacks something the test is skipped and
+says what; with `CI=true` in the environment such a skip is a failure.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from lab.waiting import until
@@ -179,9 +178,7 @@ class Lan:
         _ip(self.switch, "link", "set", "br0", "up")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if not self.kept:
             for host in self.hosts.values():
                 host.kill()
@@ -221,11 +218,9 @@ class Lan:
     def partition(self, one: Host, other: Host, interface: str = "eth0") -> None:
         """The switch drops VRRP (protocol 112, both families) between two hosts, both ways; all else passes."""
         ports = one.ports[interface].name, other.ports[interface].name
-        rules = "\n".join(
-            f'iifname "{into}" oifname "{out}" meta l4proto 112 drop' for into, out in (ports, reversed(ports))
-        )
-        table = f"table bridge lab {{ chain forward {{ type filter hook forward priority 0; {rules}\n}} }}"
-        self._nft(table)
+        rules = [f'iifname "{into}" oifname "{out}" meta l4proto 112 drop' for into, out in (ports, reversed(ports))]
+        chain = "\n".join(["type filter hook forward priority 0", *rules])
+        self._nft(f"table bridge lab {{\nchain forward {{\n{chain}\n}}\n}}")
 
     def heal(self) -> None:
         """Undo every `partition`."""
@@ -233,7 +228,9 @@ class Lan:
 
     def _nft(self, rules: str) -> None:
         command = ["nsenter", f"--net={NAMESPACES / self.switch}", "nft", "-f", "-"]
-        subprocess.run(command, input=rules, text=True, check=True, capture_output=True)
+        done = subprocess.run(command, input=rules, text=True, capture_output=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"nft: {done.stderr.strip()}")
 
     def _namespace(self, name: str) -> str:
         namespace = f"{self.name}-{name}"
