@@ -11,7 +11,7 @@ setup: ## virtual environment, Debian packages, Kubernetes binaries (what is the
 	@scripts/setup
 
 demo: setup ## the whole path on an embedded local cluster; ARGS=--keep leaves it running
-	@$(PY) -m lab.demo $(ARGS)
+	@PYTHONPATH=tests $(PY) -m lab.demo $(ARGS)
 
 test: setup ## every test, on the real kernel, a real keepalived and a real kube-apiserver
 	@$(PY) -m pytest $(ARGS)

@@ -1,8 +1,8 @@
 """Where etcd, the Kubernetes binaries and helm come from.
 
-In this order: the folder `KUBEBUILDER_ASSETS`, PATH, the cache folder, the official download (checksum verified), a
-build from Go modules. One that does not have the version that is needed is skipped with a line that says so. Tests only
-look (`path`); `python -m lab.binaries`, which `scripts/setup` calls, also fetches what is missing.
+In this order: the folder `KUBEBUILDER_ASSETS`, PATH, the cache folder; then what `lab.fetching` can get. One that does
+not have the version that is needed is skipped with a line that says so. Tests only look (`path`); `python -m
+lab.fetching`, which `scripts/setup` calls, also fetches what is missing.
 """
 
 from __future__ import annotations
@@ -25,18 +25,20 @@ OLDEST = "1.31.0"
 Version = tuple[int, ...]
 
 
-class MissingBinary(Exception):  # noqa: N818 - a state of the machine, named like FileNotFoundError's cause
+class MissingBinary(Exception):  # noqa: N818 - says what is missing, not what went wrong
     """Not on this machine; the text says what was looked for and how to get it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Binary:
-    """A program and the version of it that is cached; a found one may be newer unless `exact` (same minor release)."""
+    """A program: the release that is fetched, and the minor releases that are taken where one is found."""
 
     name: str
     version: str
     project: str
+    at_least: str
     exact: bool = False
+    """Only that minor release: the oldest one is there to be the oldest one."""
     version_command: tuple[str, ...] = ("--version",)
 
     @property
@@ -47,18 +49,17 @@ class Binary:
         return f"{self.name} {self.version}"
 
     def fits(self, found: Version) -> bool:
-        """A minor release is a contract, a patch release is not: 1.36.0 serves where 1.36.3 is cached."""
-        wanted = _numbers(self.version)[:2]
-        return found[:2] == wanted if self.exact else found[:2] >= wanted
+        least = _numbers(self.at_least)
+        return found[: len(least)] == least if self.exact else found >= least
 
 
 def kubernetes(name: str, version: str = NEWEST) -> Binary:
-    return Binary(name, version, "kubernetes", exact=version != NEWEST)
+    return Binary(name, version, "kubernetes", at_least=version.rpartition(".")[0], exact=version != NEWEST)
 
 
-ETCD = Binary("etcd", "3.6.5", "etcd")
+ETCD = Binary("etcd", "3.6.5", "etcd", at_least="3.6")
 """Older ones break watches without a resource version on kube-apiserver 1.36 ("Too large resource version")."""
-HELM = Binary("helm", "4.3.1", "helm", version_command=("version", "--short"))
+HELM = Binary("helm", "4.3.1", "helm", at_least="3.14", version_command=("version", "--short"))
 
 WANTED = (
     *(kubernetes(name) for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")),
@@ -93,7 +94,7 @@ def look(binary: Binary) -> Path | None:
         found = _version(candidate, binary.version_command)
         if binary.fits(found):
             return candidate
-        needed = f"{binary.version} is needed" if binary.exact else f"{binary.version} or later is needed"
+        needed = f"{binary.at_least} is needed" if binary.exact else f"{binary.at_least} or later is needed"
         print(f"skipped {candidate} ({place}): version {'.'.join(map(str, found)) or 'unknown'}, {needed}", flush=True)
     return None
 
