@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from floatip_agent.configuration import Configuration, ConfigurationError, Family, Health
 
+Scheduling = Literal["RealTime", "Nice", "Normal"]
 State = Literal["Initialize", "Backup", "Active", "Fault"]
 
 MAXIMUM_LINE = 16 * 1024 * 1024
@@ -46,7 +47,8 @@ class Applied:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RouterState:
-    """One virtual router as it stands. `warnings` maps a reason (RivalHeard, WireMismatch) to a sentence."""
+    """One virtual router as it stands. `warnings` maps a reason (RivalHeard, WireMismatch) to a sentence; `noted` counts what was
+    odd in accepted advertisements (OtherAddresses, NoLinkLocalFirst)."""
 
     name: str
     family: Family
@@ -64,6 +66,7 @@ class RouterState:
     received: int
     dropped: Mapping[str, int]
     warnings: Mapping[str, str]
+    noted: Mapping[str, int] = dataclasses.field(default_factory=dict)
     released: str | None = None
     """The requestID of a release that is done: the addresses are out of the kernel."""
     stale: bool = False
@@ -84,7 +87,7 @@ class EngineState:
     not cumulative), `lateness_sum` in seconds."""
 
     pid: int
-    scheduling: Literal["RealTime", "Nice", "Normal"]
+    scheduling: Scheduling
     fence: Literal["AddressLifetime"]
     lateness: Mapping[str, int]
     lateness_sum: float

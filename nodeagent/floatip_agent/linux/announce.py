@@ -35,9 +35,7 @@ class PacketAnnouncer:
     """Implements `ports.Announcer` with one packet socket, which receives nothing (protocol 0)."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(
-            socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0
-        )
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
 
     def announce(self, interface: Interface, addresses: Sequence[bytes]) -> None:
         if len(interface.mac) != 6:

@@ -7,9 +7,8 @@ import gc
 import os
 import resource
 import struct
-from typing import Literal
 
-Scheduling = Literal["RealTime", "Nice", "Normal"]
+from floatip_agent.messages import Scheduling
 
 _PRIORITY = 50
 _NICEST = -20
@@ -26,7 +25,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def claim_scheduling(*, above: int = 0) -> Scheduling:
     """SCHED_RR where the node grants it (EPERM is common in containers), else nice -20, else what there is."""
     try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_PRIORITY + above))
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(_PRIORITY + above))
     except OSError:
         try:
             os.setpriority(os.PRIO_PROCESS, 0, _NICEST)
@@ -35,6 +34,12 @@ def claim_scheduling(*, above: int = 0) -> Scheduling:
         return "Nice"
     resource.setrlimit(resource.RLIMIT_RTTIME, (_RUNAWAY, _RUNAWAY))
     return "RealTime"
+
+
+def step_down() -> None:
+    """An ordinary process again, for a child that has no business being on time."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.setpriority(os.PRIO_PROCESS, 0, 0)
 
 
 def settle_memory() -> None:

@@ -64,7 +64,9 @@ class _RawSocket:
     def _attach(self, virtual_router_ids: Sequence[int]) -> None:
         program = ctypes.create_string_buffer(_filter(virtual_router_ids, self._prologue()), None)
         length = (len(program) - 1) // 8
-        header = struct.pack("=HxxxxxxQ" if ctypes.sizeof(ctypes.c_void_p) == 8 else "=HxxI", length, ctypes.addressof(program))
+        header = struct.pack(
+            "=HxxxxxxQ" if ctypes.sizeof(ctypes.c_void_p) == 8 else "=HxxI", length, ctypes.addressof(program)
+        )
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, header)
 
     def _prologue(self) -> Sequence[tuple[int, int, int, int]]:

@@ -1,0 +1,73 @@
+"""Carries out one action of the core on the node. What the kernel refuses is counted, or becomes a fault of the router."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from floatip_agent.configuration import Family
+from floatip_agent.engine.router import Router
+from floatip_agent.ports import AdvertisementSocket, Node
+from floatip_agent.vrrp import timers
+
+Channel = tuple[int, Family]
+"""An interface index and a family: one socket each."""
+
+RETRY_ASSIGN = 5 * timers.SECOND
+ANNOUNCEMENT_COUNT = 5
+"""Frames for each address in one announcement: keepalived's vrrp_garp_master_repeat."""
+
+
+class Executor:
+    """`sockets` is the engine's table of open channels."""
+
+    def __init__(self, node: Node, sockets: Mapping[Channel, AdvertisementSocket]) -> None:
+        self._node = node
+        self._sockets = sockets
+
+    def send(self, router: Router, priority: int) -> None:
+        assert router.binding is not None
+        socket = self._sockets.get((router.binding.interface.index, router.configuration.family))
+        if socket is None:
+            return
+        try:
+            socket.send(router.message(priority), router.binding.source)
+        except OSError as error:
+            # A link that just went down, a firewall that is reloaded: the next period tries again, the link watch tells.
+            router.noted[f"SendFailed{error.errno}"] += 1
+            return
+        router.sent += 1
+
+    def assign(self, router: Router, now: int) -> bool:
+        """Hold exactly the router's addresses, with a fresh lifetime. False: a fault stands, the role must be given up."""
+        assert router.binding is not None
+        wanted = router.binding.wire.addresses
+        surplus = tuple(address for address in router.held if address not in wanted)
+        try:
+            if surplus and router.held_on is not None:
+                self._node.addresses.release(router.held_on, surplus)
+            router.held, router.held_on = wanted, router.binding.interface
+            self._node.addresses.assign(router.binding.interface, wanted)
+        except OSError as error:
+            router.assign_fault = f"cannot assign {error.strerror}"
+            router.retry_assign_at = now + RETRY_ASSIGN
+            return False
+        return True
+
+    def release(self, router: Router) -> None:
+        if router.held_on is None:
+            return
+        try:
+            self._node.addresses.release(router.held_on, router.held)
+        except OSError:
+            # Tried again each second; the lifetime ends them in any case, since nobody renews them now.
+            router.noted["ReleaseFailed"] += 1
+            return
+        router.held, router.held_on = (), None
+
+    def announce(self, router: Router) -> None:
+        assert router.binding is not None
+        try:
+            for _ in range(ANNOUNCEMENT_COUNT):
+                self._node.announcer.announce(router.binding.interface, router.binding.wire.addresses)
+        except OSError as error:
+            router.noted[f"AnnounceFailed{error.errno}"] += 1

@@ -1,0 +1,209 @@
+"""The engine's one waiting place: packets and link changes are taken in first, then the timers are served.
+
+A wake-up reads at most 64 packets from a socket, and for at most a quarter of the shortest period, so that a flood cannot
+starve the timers; an expired Active_Down_Timer never acts before the socket was looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Protocol
+
+from floatip_agent.configuration import Configuration, ConfigurationError
+from floatip_agent.engine.control import Connection
+from floatip_agent.engine.engine import Engine
+from floatip_agent.engine.executor import Channel
+from floatip_agent.messages import Applied, Configure, EngineState, HealthChanged, Message, Scheduling, decode, encode
+from floatip_agent.ports import AdvertisementSocket, Node
+from floatip_agent.vrrp import timers
+
+PACKETS_AT_ONCE = 64
+_TELEMETRY_BATCH = 16
+"""Routers whose counters are looked at in one go."""
+_MOST_CONNECTIONS = 8
+
+
+class Timer(Protocol):
+    """A deadline on the monotonic clock that makes a file descriptor readable."""
+
+    def fileno(self) -> int: ...
+    def arm(self, deadline: int | None) -> None: ...
+    def acknowledge(self) -> None: ...
+
+
+class Loop:
+    """One engine process. `guard` is the stream to the parent: it gets each accepted order, and its end is ours."""
+
+    def __init__(
+        self, node: Node, timer: Timer, listener: socket.socket, guard: socket.socket, scheduling: Scheduling
+    ) -> None:
+        self._node = node
+        self._timer = timer
+        self._listener = listener
+        self._guard = Connection(guard)
+        self._scheduling = scheduling
+        self._keepers: dict[int, Connection] = {}
+        self._applied: Applied | None = None
+        self._engine = Engine(node, self._report)
+        self._sockets: dict[int, tuple[Channel, AdvertisementSocket]] = {}
+        self._epoll = select.epoll()
+        self._telemetry_at = 0
+        self._telemetry_from = 0
+        self._is_running = True
+
+    def run(self, configuration: Configuration | None) -> None:
+        """Until SIGTERM or the guard's end; then leave: priority 0, addresses off."""
+        wakeup = self._watch_signals()
+        for source in (self._timer, self._listener, self._guard, self._node.interfaces, wakeup):
+            self._epoll.register(source.fileno(), select.EPOLLIN)
+        if configuration is not None:
+            self._applied = self._engine.apply(0, configuration, time.monotonic_ns())
+        while self._is_running:
+            self._register_sockets()
+            self._timer.arm(self._next_deadline())
+            ready = {fd for fd, _ in self._epoll.poll()}
+            self._take_in(ready, wakeup)
+            now = time.monotonic_ns()
+            self._engine.handle_timeouts(now)
+            self._send_telemetry(now)
+        self._engine.shutdown(time.monotonic_ns())
+        for connection in self._keepers.values():
+            connection.flush()
+
+    def _watch_signals(self) -> socket.socket:
+        """SIGTERM arrives as a byte on a socket, between two turns and never inside one."""
+        reading, writing = socket.socketpair()
+        writing.setblocking(False)
+        reading.setblocking(False)
+        signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        return reading
+
+    def _next_deadline(self) -> int | None:
+        deadline = self._engine.deadline
+        if deadline is None or not self._keepers:
+            return deadline
+        return min(deadline, self._telemetry_at)
+
+    def _register_sockets(self) -> None:
+        """Bring epoll in line with the engine's sockets, which come and go with configuration and links."""
+        wanted = {opened.fileno(): (channel, opened) for channel, opened in self._engine.sockets.items()}
+        for fd in [fd for fd, entry in self._sockets.items() if wanted.get(fd) != entry]:
+            del self._sockets[fd]  # closed: the kernel took it out of the epoll set
+        for fd, entry in wanted.items():
+            if fd not in self._sockets:
+                self._sockets[fd] = entry
+                self._epoll.register(fd, select.EPOLLIN)
+
+    def _take_in(self, ready: set[int], wakeup: socket.socket) -> None:
+        if self._timer.fileno() in ready:
+            self._timer.acknowledge()
+        for fd in ready & self._sockets.keys():
+            self._receive(*self._sockets[fd])
+        if self._node.interfaces.fileno() in ready and self._node.interfaces.read():
+            self._engine.interfaces_changed(time.monotonic_ns())
+        if self._listener.fileno() in ready:
+            self._accept()
+        for fd in ready & self._keepers.keys():
+            self._serve(self._keepers[fd])
+        if self._guard.fileno() in ready and not self._guard.read()[1]:
+            self._is_running = False
+        if wakeup.fileno() in ready and wakeup.recv(64):
+            self._is_running = False
+
+    def _receive(self, channel: Channel, opened: AdvertisementSocket) -> None:
+        until = time.monotonic_ns() + self._engine.shortest_interval // 4
+        for _ in range(PACKETS_AT_ONCE):
+            try:
+                packet = opened.receive()
+            except OSError:
+                return  # the link is going; the netlink notification says what follows
+            now = time.monotonic_ns()
+            if packet is None:
+                return
+            self._engine.receive(channel, packet, now)
+            if now > until:
+                return
+
+    def _accept(self) -> None:
+        try:
+            stream, _ = self._listener.accept()
+        except OSError:
+            return
+        if len(self._keepers) >= _MOST_CONNECTIONS:
+            stream.close()
+            return
+        connection = Connection(stream)
+        self._keepers[connection.fileno()] = connection
+        self._epoll.register(connection.fileno(), select.EPOLLIN)
+        self._send_picture(connection)
+
+    def _send_picture(self, connection: Connection) -> None:
+        connection.write(encode(self._state()))
+        if self._applied is not None:
+            connection.write(encode(self._applied))
+        for router in self._engine.routers.values():
+            connection.write(encode(router.report(stale=self._engine.is_health_stale)))
+
+    def _state(self) -> EngineState:
+        lateness = self._engine.lateness
+        return EngineState(os.getpid(), self._scheduling, "AddressLifetime", lateness.buckets, lateness.sum)
+
+    def _serve(self, connection: Connection) -> None:
+        lines, is_open = connection.read()
+        for line in lines:
+            try:
+                self._obey(line)
+            except ConfigurationError as error:
+                sys.stderr.write(f"engine: refused an order: {error}\n")
+        if not is_open:
+            self._epoll.unregister(connection.fileno())
+            del self._keepers[connection.fileno()]
+            connection.close()
+            self._engine.is_health_stale = not self._keepers
+
+    def _obey(self, line: bytes) -> None:
+        message = decode(line)
+        now = time.monotonic_ns()
+        if isinstance(message, Configure):
+            self._engine.is_health_stale = False
+            self._applied = self._engine.apply(message.serial, message.configuration, now)
+            self._report(self._applied)
+        elif isinstance(message, HealthChanged):
+            self._engine.set_health(message.name, message.health, now)
+        else:
+            raise ConfigurationError(f"not an order: {type(message).__name__}")
+        self._guard.write(line + b"\n")
+
+    def _report(self, message: Message) -> None:
+        if self._keepers:
+            line = encode(message)
+            for connection in self._keepers.values():
+                connection.write(line)
+
+    def _send_telemetry(self, now: int) -> None:
+        """Counters in small batches, each router's about once a second; the queues of slow readers."""
+        self._guard.flush()
+        if now < self._telemetry_at or not self._keepers:
+            return
+        routers = list(self._engine.routers.values())
+        batches = max(1, -(-len(routers) // _TELEMETRY_BATCH))
+        self._telemetry_at = now + timers.SECOND // batches
+        if self._telemetry_from >= len(routers):
+            self._telemetry_from = 0
+            self._report(self._state())
+        for router in routers[self._telemetry_from : self._telemetry_from + _TELEMETRY_BATCH]:
+            self._engine.report(router)
+        self._telemetry_from += _TELEMETRY_BATCH
+        for connection in self._keepers.values():
+            connection.flush()
+            if connection.is_lagging and not connection.wants_to_write:
+                connection.is_lagging = False
+                self._send_picture(connection)

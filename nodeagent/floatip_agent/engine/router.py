@@ -1,0 +1,149 @@
+"""One virtual router as the engine runs it: configuration, binding, faults and counters."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+
+from floatip_agent.configuration import Family, Health, RouterConfiguration
+from floatip_agent.engine.binding import Binding
+from floatip_agent.messages import RouterState, State
+from floatip_agent.ports import Interface
+from floatip_agent.vrrp import packet
+from floatip_agent.vrrp.actions import StateName
+from floatip_agent.vrrp.router import Parameters
+
+_WARNING_LIFE = 4
+"""Advertisement intervals after which a warning that did not come again is dropped."""
+
+
+class Router:
+    """State and bookkeeping; decides nothing that the core decides. `held` are the addresses in the kernel through us."""
+
+    def __init__(self, configuration: RouterConfiguration, health: Health, since: float) -> None:
+        self.configuration = configuration
+        self.health = health
+        self.binding: Binding | None = None
+        self.unbound = "starting"
+        self.role: StateName = "Initialize"
+        self.role_reason = "starting"
+        self.since = since
+        self.transitions = 0
+        self.held: tuple[bytes, ...] = ()
+        self.held_on: Interface | None = None
+        self.assign_fault: str | None = None
+        self.retry_assign_at = 0
+        self.lost_at = 0
+        self.group_fault: str | None = None
+        self.released: str | None = None
+        self.active_router: bytes | None = None
+        self.sent = 0
+        self.received = 0
+        self.dropped: Counter[str] = Counter()
+        self.noted: Counter[str] = Counter()
+        self.reported: RouterState | None = None
+        self._warnings: dict[str, tuple[int, str]] = {}
+        self._messages: dict[int, bytes] = {}
+
+    @property
+    def key(self) -> tuple[str, Family]:
+        return self.configuration.key
+
+    @property
+    def group(self) -> str:
+        return self.configuration.group or self.configuration.name
+
+    @property
+    def effective_priority(self) -> int:
+        """api.md: several lowerPriorityBy add up, floor 1; an owner's priority never changes."""
+        base = self.configuration.priority
+        return base if base == packet.OWNER else max(1, base - self.health.lower_by)
+
+    @property
+    def own_fault(self) -> str | None:
+        """Why this router keeps its group out, or None."""
+        if self.binding is None:
+            return self.unbound
+        return self.assign_fault or next(iter(self.health.faults), None)
+
+    def parameters(self, *, breaks_ties: bool) -> Parameters:
+        """What the core runs with. Only for a bound router."""
+        assert self.binding is not None
+        return Parameters(
+            wire=self.binding.wire,
+            priority=self.effective_priority,
+            source=self.binding.source,
+            preempt=self.configuration.preempt,
+            preempt_delay=self.configuration.preempt_delay,
+            breaks_ties=breaks_ties,
+        )
+
+    def set_binding(self, binding: Binding | None, reason: str) -> None:
+        self.binding, self.unbound = binding, reason
+        self._messages.clear()
+
+    def message(self, priority: int) -> bytes:
+        """The advertisement as bytes, built once for each priority."""
+        assert self.binding is not None
+        if priority not in self._messages:
+            group = packet.MULTICAST_IPV4 if self.configuration.family == "IPv4" else packet.MULTICAST_IPV6
+            self._messages[priority] = packet.encode(self.binding.wire, priority, self.binding.source, group)
+        return self._messages[priority]
+
+    def warn(self, reason: str, text: str, now: int) -> None:
+        self._warnings[reason] = (now + _WARNING_LIFE * self.configuration.advertisement_interval, text)
+
+    def forget_warnings(self, now: int) -> None:
+        self._warnings = {reason: entry for reason, entry in self._warnings.items() if entry[0] > now}
+
+    def transition(self, to: StateName, reason: str, wall: float) -> None:
+        self.role, self.role_reason, self.since = to, reason, wall
+        self.transitions += 1
+        if to == "Active":
+            assert self.binding is not None
+            self.active_router = self.binding.source
+        else:
+            self.active_router = None
+
+    def _shown(self) -> tuple[State, str]:
+        """The state for people: Fault when something keeps the node out (keepalived's word), else the RFC's."""
+        if self.role != "Initialize":
+            return self.role, self.role_reason
+        if self.configuration.release is not None:
+            return "Initialize", "released on request"
+        if fault := self.own_fault:
+            return "Fault", fault
+        if self.health.waiting:
+            return "Initialize", f"probe {', '.join(self.health.waiting)}: no result yet"
+        if self.group_fault:
+            return "Fault", self.group_fault
+        return "Initialize", self.role_reason
+
+    def report(self, *, stale: bool) -> RouterState:
+        state, reason = self._shown()
+        configuration, binding = self.configuration, self.binding
+        return RouterState(
+            name=configuration.name,
+            family=configuration.family,
+            virtual_router_id=configuration.virtual_router_id,
+            state=state,
+            reason=reason,
+            priority=configuration.priority,
+            effective_priority=self.effective_priority,
+            interface=binding.interface.name if binding else configuration.interface,
+            source_address=None if binding is None else text_of(binding.source),
+            active_router=None if self.active_router is None else text_of(self.active_router),
+            since=self.since,
+            transitions=self.transitions,
+            sent=self.sent,
+            received=self.received,
+            dropped=dict(self.dropped),
+            noted=dict(self.noted),
+            warnings={name: text for name, (_, text) in self._warnings.items()},
+            released=self.released,
+            stale=stale,
+        )
+
+
+def text_of(address: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)

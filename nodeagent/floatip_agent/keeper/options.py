@@ -1,0 +1,26 @@
+"""What the command line decides for the keeper."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeeperOptions:
+    """Exactly one of `node` (fed by the API) and `config` (static mode: a FloatingIPNode document in a file) is given.
+
+    `metrics_address` is HOST:PORT, empty for none; `leave_timeout` is in seconds. `namespace` is floatip's own; None: where
+    the pod runs, else the kubeconfig's, else `floatip-system`.
+    """
+
+    node: str | None = None
+    config: Path | None = None
+    state_dir: Path = Path("/var/lib/floatip")
+    run_dir: Path = Path("/run/floatip")
+    metrics_address: str = "127.0.0.1:9405"
+    leave_timeout: float = 5.0
+    log_format: Literal["text", "json"] = "text"
+    log_level: str = "info"
+    namespace: str | None = None
