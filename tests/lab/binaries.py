@@ -25,7 +25,7 @@ OLDEST = "1.31.0"
 Version = tuple[int, ...]
 
 
-class MissingBinary(Exception):  # noqa: N818 - says what is missing, not what went wrong
+class MissingBinary(Exception):
     """Not on this machine; the text says what was looked for and how to get it."""
 
 
