@@ -6,6 +6,7 @@ counted or becomes a fault of its router; no exception of the kernel reaches the
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable
 
@@ -15,7 +16,7 @@ from floatip_agent.engine.executor import Channel, Executor
 from floatip_agent.engine.lateness import Lateness
 from floatip_agent.engine.router import Router, text_of
 from floatip_agent.messages import Applied, Message, RouterGone
-from floatip_agent.ports import AdvertisementSocket, Node, Packet
+from floatip_agent.ports import AdvertisementSocket, Interface, Node, Packet
 from floatip_agent.vrrp import actions, packet, timers
 from floatip_agent.vrrp.group import Group
 from floatip_agent.vrrp.router import Active
@@ -74,8 +75,11 @@ class Engine:
 
     def interfaces_changed(self, now: int) -> None:
         """A link or an address came, went or changed."""
+        before = {key: _present(router) for key, router in self.routers.items()}
         self._settle(now)
-        self._reassign_lost(now)
+        for key, router in self.routers.items():
+            if router.role == "Active":
+                self._mend(router, before[key], now)
         self.report_all()
 
     def receive(self, channel: Channel, received: Packet, now: int) -> None:
@@ -281,17 +285,19 @@ class Engine:
         self._execute(self.groups[router.group].shutdown(router.assign_fault or ""), now)
         self.report(router)
 
-    def _reassign_lost(self, now: int) -> None:
-        """Somebody else took an address of ours out: put it back at once instead of giving the role up."""
-        for router in self.routers.values():
-            if router.role != "Active" or router.binding is None or now < router.lost_at + timers.SECOND:
-                continue
-            present = {known.address for known in router.binding.interface.addresses}
-            if not present.issuperset(router.held):
-                router.lost_at = now
-                router.noted["AddressLost"] += 1
-                if self._executor.assign(router, now):
-                    self._executor.announce(router)
+    def _mend(self, router: Router, before: frozenset[bytes], now: int) -> None:
+        """Held addresses that somebody else took out are put back at once, instead of giving the role up; and they stay
+        behind the node's own, which a DHCP renewal puts last: the first address is the one that programs pick as theirs."""
+        assert router.binding is not None
+        lost = before.difference(_present(router)).intersection(router.held)
+        if lost and now >= router.lost_at + timers.SECOND:
+            router.lost_at = now
+            router.noted["AddressLost"] += 1
+            if self._executor.assign(router, now):
+                self._executor.announce(router)
+        elif _precedes_own(router.binding.interface, router.held):
+            self._executor.release(router)
+            self._executor.assign(router, now)
 
     def _compare(self, router: Router, heard: packet.Advertisement, now: int) -> None:
         """Note what is odd in an accepted advertisement, and who is Active."""
@@ -316,3 +322,17 @@ class Engine:
 def _is_another(old: RouterConfiguration, new: RouterConfiguration) -> bool:
     """Changes that make a different router on the wire; all others are taken in place."""
     return (old.virtual_router_id, old.group) != (new.virtual_router_id, new.group)
+
+
+def _present(router: Router) -> frozenset[bytes]:
+    """The addresses that the kernel showed on the router's interface when it was bound."""
+    if router.binding is None:
+        return frozenset()
+    return frozenset(known.address for known in router.binding.interface.addresses)
+
+
+def _precedes_own(interface: Interface, held: tuple[bytes, ...]) -> bool:
+    """Whether an IPv4 address of the node itself stands behind a floating one."""
+    ipv4 = [known for known in interface.addresses if len(known.address) == 4]
+    after_floating = itertools.dropwhile(lambda known: known.address not in held, ipv4)
+    return any(not known.is_ours for known in after_floating if known.address not in held)

@@ -22,7 +22,6 @@ from floatip_agent.linux.interfaces import (
 from floatip_agent.ports import Interface
 
 _IFA_F_NODAD = 0x02
-_RT_SCOPE_LINK = 253
 _BATCH = 200
 """Messages in one datagram: their acknowledgements fit the receive buffer."""
 
@@ -65,12 +64,11 @@ def sweep(requests: netlink.Requests) -> int:
 
 
 def _body(index: int, address: bytes) -> bytes:
-    """ifaddrmsg and attributes. IPv4 in scope link, so that the kernel never picks it as a source by itself, also after a
-    DHCP renewal put the node's own address behind it; IPv6 deprecated for the same, and without duplicate detection."""
+    """ifaddrmsg and attributes. IPv6 deprecated, so that it is not picked as a source, and without duplicate detection."""
     is_ipv4 = len(address) == 4
-    family, scope = (socket.AF_INET, _RT_SCOPE_LINK) if is_ipv4 else (socket.AF_INET6, 0)
+    family = socket.AF_INET if is_ipv4 else socket.AF_INET6
     preferred = LIFETIME if is_ipv4 else 0
-    head = struct.pack("=BBBBI", family, len(address) * 8, 0, scope, index)
+    head = struct.pack("=BBBBI", family, len(address) * 8, 0, 0, index)
     parts = [
         netlink.attribute(IFA_LOCAL, address),
         netlink.attribute(IFA_ADDRESS, address),
