@@ -34,8 +34,8 @@ class Agent(Program):
     @classmethod
     def of_node(cls, host: Host, kubeconfig: Path, *, namespace: str, arguments: Sequence[str] = ()) -> Agent:
         """Fed by the API: the node is named like the host."""
-        environment = {"KUBECONFIG": str(kubeconfig), "POD_NAMESPACE": namespace}
-        return cls(host, ["--node", host.name], env=environment, arguments=arguments)
+        source = ["--node", host.name, "--namespace", namespace]
+        return cls(host, source, env={"KUBECONFIG": str(kubeconfig)}, arguments=arguments)
 
     def status(self) -> dict[str, Any] | None:
         """`floatip-agent status -o json`: the FloatingIPNode's status document; None when no agent answers."""

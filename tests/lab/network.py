@@ -112,15 +112,12 @@ class Host:
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
         """The calling thread is in the namespace inside the block: sockets opened there stay there."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        with Path("/proc/thread-self/ns/net").open() as home, (NAMESPACES / self.namespace).open() as there:
-            if libc.setns(there.fileno(), CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), f"setns {self.namespace}")
+        with Path("/proc/thread-self/ns/net").open() as home:
+            enter(self.namespace)
             try:
                 yield
             finally:
-                if libc.setns(home.fileno(), CLONE_NEWNET):
-                    os._exit(1)  # a thread that cannot come home must not go on in the wrong network
+                _set_namespace(home.fileno(), "home")
 
     def addresses(self, interface: str | None = None) -> list[str]:
         """Addresses with prefix length ("10.9.0.1/24") of one interface, or of all; link-local ones too."""
@@ -239,6 +236,18 @@ class Lan:
 
     def _ports(self) -> list[str]:
         return [link["ifname"] for link in json.loads(_ip(self.switch, "-json", "link", "show", "master", "br0"))]
+
+
+def enter(namespace: str) -> None:
+    """The calling thread, for good."""
+    with (NAMESPACES / namespace).open() as there:
+        _set_namespace(there.fileno(), namespace)
+
+
+def _set_namespace(file: int, name: str) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(file, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), f"setns: {name}")
 
 
 def sweep(prefix: str, *, kept: bool = False) -> None:

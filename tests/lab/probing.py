@@ -1,4 +1,4 @@
-"""The two processes behind `lab.prober`, run as `python -m lab.probing`. Standard library only: they start fast.
+"""The processes behind `lab.prober`, run as `python -m lab.probing`. Standard library only: they start fast.
 
 `answer NAME PORT`: replies to every UDP probe with its own payload and NAME, from the address that was probed.
 `probe ADDRESS PORT FILE`: one probe a millisecond; appends a line "received sequence name" for every answer, times in

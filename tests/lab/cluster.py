@@ -1,0 +1,119 @@
+"""The whole product on the lab: a LAN, a control plane, CRDs and chart, the operator, and an agent on every node.
+
+There is no kubelet: a Node is an object and a network namespace. Everything else is real. The operator makes the agents'
+DaemonSet, the DaemonSet controller makes their Pods, the scheduler binds them, and each agent runs in its node's
+namespace with a token bound to its Pod, as a kubelet would have projected it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from lab import binaries
+from lab.agents import Agent
+from lab.control_plane import ControlPlane
+from lab.network import Host, Lan
+from lab.operator import Operator
+from lab.waiting import until
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "floatip"
+NAMESPACE = "floatip-system"
+
+Say = Callable[[str], None]
+
+
+class Cluster:
+    """`with Cluster(lan, "172.16.69.10/24", {"elk-1": ["172.16.69.91/24"]}) as cluster:` everything runs.
+
+    `say` hears one line for every part that is up.
+    """
+
+    def __init__(self, lan: Lan, control_plane: str, nodes: Mapping[str, list[str]], say: Say = lambda _: None) -> None:
+        self._say = say
+        self._stack = contextlib.ExitStack()
+        self.control_plane_host = lan.host("control-plane", control_plane)
+        self.nodes = {name: lan.host(name, *addresses) for name, addresses in nodes.items()}
+        self.control_plane = ControlPlane(
+            host=self.control_plane_host, address=control_plane.partition("/")[0], controllers=True
+        )
+        self.agents: dict[str, Agent] = {}
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.control_plane)
+        self._say(f"etcd, kube-apiserver {self.control_plane.version}, controller manager, scheduler")
+        try:
+            manifests = self._install()
+            self._register_nodes()
+            self.operator = self._start_operator(manifests)
+            for node in self.nodes.values():
+                self.agents[node.name] = self._start_agent(node)
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def leave(self) -> None:
+        """The end of the block ends nothing."""
+        self._stack.pop_all()
+
+    def _install(self) -> list[dict[str, Any]]:
+        """What the README tells a user to do: the CRDs, then the chart."""
+        plane = self.control_plane
+        for crd in sorted((ROOT / "crds").glob("*.yaml")):
+            plane.apply(crd)
+        plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        plane.apply(yaml.safe_dump({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}))
+        helm = [binaries.path(binaries.HELM), "template", "floatip", CHART, "--namespace", NAMESPACE, "--skip-crds"]
+        rendered = subprocess.run(helm, capture_output=True, text=True, check=True).stdout
+        plane.apply(rendered)
+        self._say("CRDs and chart: RBAC, admission policy")
+        return [document for document in yaml.safe_load_all(rendered) if document]
+
+    def _register_nodes(self) -> None:
+        """What a kubelet would report of itself. Without capacity the scheduler binds nothing to a node."""
+        plane = self.control_plane
+        for node in self.nodes:
+            metadata = {"name": node, "labels": {"kubernetes.io/hostname": node, "kubernetes.io/os": "linux"}}
+            plane.apply(yaml.safe_dump({"apiVersion": "v1", "kind": "Node", "metadata": metadata}))
+            resources = {"pods": "110", "cpu": "2", "memory": "4Gi"}
+            ready = {"type": "Ready", "status": "True", "reason": "Lab", "message": "a network namespace"}
+            status = {"status": {"capacity": resources, "allocatable": resources, "conditions": [ready]}}
+            plane.kubectl("patch", "node", node, "--subresource=status", "--type=merge", "-p", json.dumps(status))
+
+    def _start_operator(self, manifests: list[dict[str, Any]]) -> Operator:
+        plane = self.control_plane
+        deployments = (document for document in manifests if document["kind"] == "Deployment")
+        account = next(deployments)["spec"]["template"]["spec"]["serviceAccountName"]
+        kubeconfig = plane.kubeconfig_for("operator", plane.token(account, NAMESPACE), NAMESPACE)
+        operator = Operator(self.control_plane_host, kubeconfig, namespace=NAMESPACE)
+        operator.start()
+        self._say("operator")
+        return operator
+
+    def _start_agent(self, node: Host) -> Agent:
+        plane = self.control_plane
+        pod = until(lambda: self._agent_pod(node.name), 30, f"an agent Pod is bound to {node}")
+        token = plane.token(pod["spec"]["serviceAccountName"], NAMESPACE, pod=pod["metadata"]["name"])
+        kubeconfig = plane.kubeconfig_for(f"agent-{node.name}", token, NAMESPACE)
+        agent = Agent.of_node(node, kubeconfig, namespace=NAMESPACE)
+        agent.start()
+        self._say(f"agent on {node.name}: guard, engine, keeper")
+        return agent
+
+    def _agent_pod(self, node: str) -> dict[str, Any] | None:
+        pods: list[dict[str, Any]] = self.control_plane.get("pods", "-n", NAMESPACE)["items"]
+        for pod in pods:
+            owners = pod["metadata"].get("ownerReferences", [])
+            if pod["spec"].get("nodeName") == node and any(owner["kind"] == "DaemonSet" for owner in owners):
+                return pod
+        return None
