@@ -1,0 +1,44 @@
+"""Condition types of a FloatingIP and their reasons."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ConditionType(StrEnum):
+    ACCEPTED = "Accepted"
+    ALLOCATED = "Allocated"
+    READY = "Ready"
+    SINGLE_HOLDER = "SingleHolder"
+    DEGRADED = "Degraded"
+
+
+class Reason(StrEnum):
+    """One CamelCase word each; the message beside it is the sentence for people."""
+
+    ACCEPTED = "Accepted"
+    VIRTUAL_ROUTER_ID_IN_USE = "VirtualRouterIDInUse"
+    ADDRESS_IN_USE = "AddressInUse"
+    ADDRESS_IS_NODE_ADDRESS = "AddressIsNodeAddress"
+    ADDRESS_IN_CLUSTER_RANGE = "AddressInClusterRange"
+    SECRET_MISSING = "SecretMissing"  # noqa: S105 - a reason
+    UNSUPPORTED_BY_AGENTS = "UnsupportedByAgents"
+    PRIORITIES_EXHAUSTED = "PrioritiesExhausted"
+    ALLOCATED = "Allocated"
+    VIRTUAL_ROUTER_IDS_EXHAUSTED = "VirtualRouterIDsExhausted"
+    NO_MATCHING_NODES = "NoMatchingNodes"
+    HELD = "Held"
+    NO_HOLDER = "NoHolder"
+    HOLDER_UNKNOWN = "HolderUnknown"
+    SUSPENDED = "Suspended"
+    DELETING = "Deleting"
+    ONE_HOLDER = "OneHolder"
+    TWO_HOLDERS = "TwoHolders"
+    RIVAL_HEARD = "RivalHeard"
+    AS_ASKED = "AsAsked"
+    NO_BACKUP = "NoBackup"
+    NODE_FAULT = "NodeFault"
+    NODE_UNKNOWN = "NodeUnknown"
+    REAL_TIME_UNAVAILABLE = "RealTimeUnavailable"
+    WIRE_MISMATCH = "WireMismatch"
+    PROBES_STALE = "ProbesStale"

@@ -1,0 +1,28 @@
+"""The words of the API that are not field names: group, kinds, annotations, objects that floatip keeps."""
+
+from __future__ import annotations
+
+GROUP = "floatip.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+FLOATING_IP = "FloatingIP"
+FLOATING_IPS = "floatingips"
+FLOATING_IP_NODE = "FloatingIPNode"
+FLOATING_IP_NODES = "floatingipnodes"
+
+FINALIZER = f"{GROUP}/release"
+"""On a FloatingIP until it is gone from every node."""
+ABANDON = f"{GROUP}/abandon"
+"""Annotation: node names, separated by commas, that a human says are off."""
+
+AGENT_SECRETS_ROLE = "floatip-agent-secrets"
+"""The Role whose resourceNames the operator keeps: exactly the Secrets that floating IPs name."""
+AGENT_DAEMON_SET = "floatip-agent"
+OPERATOR_LEASE = "floatip-operator"
+DEFAULT_NAMESPACE = "floatip-system"
+
+
+def agent_lease(node: str) -> str:
+    """The Lease by which the agent of a node shows that it lives."""
+    return f"floatip-agent-{node}"

@@ -1,0 +1,127 @@
+"""The parts that both kinds share: how a virtual router speaks, preempts and is probed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from floatip_api.base import Model
+
+Family = Literal["IPv4", "IPv6"]
+State = Literal["Initialize", "Backup", "Active", "Fault", "Unknown"]
+
+AddressWithPrefix = Annotated[str, Field(min_length=1, max_length=43)]
+IPAddress = Annotated[str, Field(min_length=1, max_length=39)]
+InterfaceName = Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[^/\s:]+$")]
+NodeName = Annotated[str, Field(min_length=1, max_length=253)]
+VirtualRouterID = Annotated[int, Field(ge=1, le=255)]
+Priority = Annotated[int, Field(ge=1, le=255)]
+DateTime = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
+
+
+class SecretKeyReference(Model):
+    """One key of a Secret in floatip's namespace. In static mode the file NAME/KEY beside the document."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253)] = Field(description="The Secret's name.")
+    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")] = Field(
+        description="The key in the Secret's data."
+    )
+
+
+class Authentication(Model):
+    """Who may speak for the virtual router."""
+
+    type: Literal["Password"] = Field(
+        description="Password: the plain-text password of version 2, of which 8 bytes count; keepalived's auth_type PASS."
+    )
+    secret_ref: SecretKeyReference = Field(description="Where the password is.")
+
+
+class VRRP(Model):
+    """How the virtual router speaks on the wire."""
+
+    version: Annotated[int, Field(ge=2, le=3)] = Field(default=3, description="The VRRP version, 3 or 2.")
+    advertisement_period_milliseconds: Annotated[int, Field(ge=10, le=255000)] = Field(
+        default=1000,
+        description="Time between two advertisements. Version 3: 10 to 40950, a multiple of 10; version 2: whole seconds to 255000.",
+    )
+    transport: Literal["Multicast"] = Field(
+        default="Multicast", description="Multicast: to 224.0.0.18 and ff02::12, as the RFC has it."
+    )
+    ipv4_checksum: Annotated[Literal["PseudoHeader", "MessageOnly"], Field(alias="ipv4Checksum")] = Field(
+        default="PseudoHeader",
+        alias="ipv4Checksum",
+        description="What version 3 sends over IPv4: PseudoHeader (RFC 5798, keepalived and FRR) or MessageOnly (RFC 9568, many "
+        "switches). Both are accepted.",
+    )
+    link_local: Literal["Derived", "None"] = Field(
+        default="Derived",
+        description="IPv6: the RFC wants a link-local address first. Derived adds fe80::200:5eff:fe00:2XX (XX: the router ID) when none "
+        "is listed; None adds nothing.",
+    )
+    authentication: Authentication | None = Field(default=None, description="Absent: none.")
+
+
+class Preemption(Model):
+    """Whether a node of higher priority takes the addresses back."""
+
+    policy: Literal["PreemptLowerPriority", "Never"] = Field(
+        default="PreemptLowerPriority",
+        description="PreemptLowerPriority: a node of higher priority takes over from a lower one. Never: whoever holds the addresses keeps "
+        "them while it can (keepalived's nopreempt).",
+    )
+    delay_seconds: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=0, description="How long a node of higher priority waits before it takes over from a living lower one."
+    )
+
+
+class TCPSocket(Model):
+    """Succeeds when a TCP connection can be opened."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(description="The TCP port.")
+    host: Annotated[str, Field(min_length=1, max_length=253)] | None = Field(
+        default=None,
+        description="Absent: the node's own first address on the router's interface, of the first address's family.",
+    )
+
+
+class Probe(Model):
+    """A check that each node runs on itself; one that fails lowers the node's priority or keeps it out."""
+
+    name: Annotated[str, Field(min_length=1, max_length=63)] = Field(description="Unique in the list.")
+    tcp_socket: Annotated[TCPSocket, Field(alias="tcpSocket")] = Field(
+        alias="tcpSocket", description="Succeeds when a TCP connection can be opened."
+    )
+    period_seconds: Annotated[float, Field(ge=0.1, le=3600, strict=False)] = Field(
+        default=1.0, description="Time between two runs; a multiple of 0.1."
+    )
+    timeout_seconds: Annotated[float, Field(ge=0.1, le=3600, strict=False)] = Field(
+        default=1.0, description="A run that takes longer failed; at most periodSeconds, a multiple of 0.1."
+    )
+    failure_threshold: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=1, description="Failures in a row until the probe counts as failing (keepalived's fall)."
+    )
+    success_threshold: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=1, description="Successes in a row until it counts as succeeding again (keepalived's rise)."
+    )
+    initially: Literal["FirstResult", "Failing"] = Field(
+        default="FirstResult",
+        description="FirstResult: the node takes no part until there is a first result, which decides. Failing: until proven otherwise.",
+    )
+    lower_priority_by: Annotated[int, Field(ge=1, le=253)] | None = Field(
+        default=None,
+        description="Taken off the node's priority while failing; several add up, the result is at least 1. Absent: a failing probe keeps "
+        "the node out (state Fault).",
+    )
+
+
+class Condition(Model):
+    """A condition as the Kubernetes API conventions have it."""
+
+    type: Annotated[str, Field(max_length=316)]
+    status: Literal["True", "False", "Unknown"]
+    reason: Annotated[str, Field(min_length=1, max_length=1024)] = Field(description="One word for programs.")
+    message: Annotated[str, Field(max_length=32768)] = Field(description="A sentence for people.")
+    last_transition_time: DateTime = Field(description="When the status changed last.")
+    observed_generation: int | None = Field(default=None, description="The generation of the object it was made from.")
