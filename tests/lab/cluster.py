@@ -73,7 +73,15 @@ class Cluster:
             plane.apply(crd)
         plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         plane.apply(yaml.safe_dump({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}))
-        helm = [binaries.path(binaries.HELM), "template", "floatip", CHART, "--namespace", NAMESPACE, "--skip-crds"]
+        helm = [
+            str(binaries.path(binaries.HELM)),
+            "template",
+            "floatip",
+            str(CHART),
+            "--namespace",
+            NAMESPACE,
+            "--skip-crds",
+        ]
         rendered = subprocess.run(helm, capture_output=True, text=True, check=True).stdout
         plane.apply(rendered)
         self._say("CRDs and chart: RBAC, admission policy")

@@ -60,7 +60,8 @@ class ControlPlane:
         else:
             self.folder = Path(tempfile.mkdtemp(prefix="lab-control-plane-"))
             self._ports = _free_ports()
-        self.server = f"https://{self.address}:{self._ports.api}"
+        self.port = self._ports.api
+        self.server = f"https://{self.address}:{self.port}"
         self._make_certificates()
         try:
             self._start_etcd()

@@ -12,7 +12,7 @@ LOOK_EVERY = 0.01
 """Seconds between two looks."""
 
 
-def until(condition: Callable[[], Value], seconds: float, what: str) -> Value:
+def until(condition: Callable[[], Value | None], seconds: float, what: str) -> Value:
     """The condition's first true value. Raises `TimeoutError` saying what was waited for, in vain, for how long."""
     end = time.monotonic() + seconds
     while not (value := condition()):

@@ -1,0 +1,189 @@
+"""The steps of the demo: each breaks something, watches the address move, and mends it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lab.cluster import Cluster, Say
+from lab.network import Host
+from lab.prober import Prober
+from lab.services import Listener
+from lab.waiting import until
+
+ADDRESS = "172.16.69.94"
+PORTS = (5044, 9200)
+LIFETIME = 3.6
+"""Seconds: the kernel drops an address 3 s after it was last renewed, and is up to 0.5 s late."""
+
+
+class DemoError(Exception):
+    """Something was not seen; the text says what."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """One row of the summary, in milliseconds."""
+
+    what: str
+    gap: float
+    allowed: float | None
+
+    @property
+    def within(self) -> bool:
+        return self.allowed is None or self.gap <= self.allowed
+
+
+class Demo:
+    """The first node has the higher priority; every step ends with the address there."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        prober: Prober,
+        services: Mapping[tuple[str, int], Listener],
+        example: Path,
+        say: Say,
+    ) -> None:
+        self._cluster = cluster
+        self._prober = prober
+        self._services = services
+        self._example = example
+        self._say = say
+        self._first, self._second = cluster.nodes.values()
+        self._outcomes: list[Outcome] = []
+        self._read_times()
+
+    def run(self) -> None:
+        self._apply()
+        self._probe_fails()
+        self._agent_stops()
+        self._agent_is_killed()
+        self._node_dies("its cable is pulled and its agent killed")
+        self._moves_without_the_cluster()
+        self._heading("Everything is back")
+        self._show_status()
+
+    def summary(self) -> bool:
+        """Print what the client saw. The result is whether every gap was within its bound."""
+        print("\nWhat a client saw, one probe a millisecond:\n")
+        for outcome in self._outcomes:
+            bound = f"at most {outcome.allowed:.0f} ms" if outcome.allowed else ""
+            print(f"  {outcome.what:<58} {outcome.gap:6.0f} ms   {bound}{'' if outcome.within else '  EXCEEDED'}")
+        return all(outcome.within for outcome in self._outcomes)
+
+    def _read_times(self) -> None:
+        """RFC 9568, 6.1 (RFC 3768, 6.1): Skew_Time of the successor, and its Active_Down_Interval; in seconds."""
+        documents = yaml.safe_load_all(self._example.read_text())
+        (self._object,) = (document for document in documents if document["kind"] == "FloatingIP")
+        spec: dict[str, Any] = self._object["spec"]
+        period = spec.get("vrrp", {}).get("advertisementPeriodMilliseconds", 1000) / 1000
+        priorities = {entry["name"]: entry["priority"] for entry in spec["nodes"]}
+        self._skew = (256 - priorities[self._second.name]) / 256 * period
+        self._down_interval = 3 * period + self._skew
+
+    def _apply(self) -> None:
+        self._heading(f"kubectl apply -f examples/{self._example.name}")
+        self._cluster.control_plane.apply(self._example)
+        self._prober.wait_for(self._first.name, 60)
+        self._say(f"{ADDRESS} is held by {self._first.name}, which has the higher priority")
+        self._show_status()
+
+    def _probe_fails(self) -> None:
+        port = PORTS[-1]
+        self._heading(f"The service on port {port} of {self._first.name} stops: its probe fails")
+        service = self._services[self._first.name, port]
+        self._moves(f"probe of port {port} fails", service.stop, self._second)
+        self._show_status()
+        self._moves("service back, higher priority preempts", service.start, self._first)
+
+    def _agent_stops(self) -> None:
+        self._heading(f"The agent of {self._first.name} is told to stop (SIGTERM)")
+        agent = self._cluster.agents[self._first.name]
+        self._moves("agent stopped (skew time + 0.2 s)", agent.process.terminate, self._second, self._skew + 0.2)
+        agent.stop()
+        self._moves("agent started again", agent.start, self._first)
+
+    def _agent_is_killed(self) -> None:
+        self._heading(f"Guard, engine and keeper of {self._first.name} are killed at once (SIGKILL)")
+        agent = self._cluster.agents[self._first.name]
+
+        def kill() -> None:
+            count = len(agent.processes())
+            agent.kill()
+            killed = time.monotonic()
+            self._say(f"{count} processes killed; the kernel still has the address: {self._first.holds(ADDRESS)}")
+            until(lambda: not self._first.holds(ADDRESS), LIFETIME, f"the kernel of {self._first} drops the address")
+            self._say(f"the kernel of {self._first.name} dropped it {time.monotonic() - killed:.2f} s after the kill")
+
+        self._moves("agent killed, its kernel lives on", kill, self._second, self._down_interval + 0.3)
+        self._moves("agent started again", agent.start, self._first)
+
+    def _node_dies(self, how: str) -> None:
+        self._heading(f"{self._first.name} dies: {how}")
+        agent = self._cluster.agents[self._first.name]
+
+        def die() -> None:
+            self._first.unplug()
+            agent.kill()
+
+        bound = self._down_interval + 0.3
+        self._moves("node dead (Active_Down_Interval + 0.3 s)", die, self._second, bound)
+        until(lambda: not self._first.holds(ADDRESS), LIFETIME, f"the kernel of {self._first} drops the address")
+
+        def revive() -> None:
+            self._first.plug()
+            agent.start()
+
+        self._moves("node back", revive, self._first)
+
+    def _moves_without_the_cluster(self) -> None:
+        self._heading("API server and operator are killed; the address still moves")
+        self._cluster.control_plane.stop_api_server()
+        self._cluster.operator.kill()
+        self._say("API server and operator are gone")
+        self._node_dies("as before; its agent comes back from the copy that it saved")
+        self._cluster.control_plane.start_api_server()
+        self._cluster.operator.start()
+        self._say("API server and operator are back")
+
+    def _moves(self, what: str, act: Callable[[], None], to: Host, allowed: float | None = None) -> None:
+        """Do it, wait until the client is answered by the other node alone, and note the gap. `allowed` in seconds."""
+        start = time.monotonic_ns()
+        act()
+        self._prober.wait_for(to.name, self._down_interval + 20)
+        until(lambda: self._holders() == [to], LIFETIME, f"{to} alone holds {ADDRESS}")
+        window = self._prober.window(start)
+        outcome = Outcome(what, window.longest_gap, None if allowed is None else allowed * 1000)
+        self._outcomes.append(outcome)
+        after = window.first_answer(to.name) or 0.0
+        self._say(
+            f"{to.name} answers after {after / 1000:.2f} s; longest gap {outcome.gap:.0f} ms, {window.lost} probes lost"
+        )
+
+    def _holders(self) -> list[Host]:
+        return [node for node in self._cluster.nodes.values() if node.holds(ADDRESS)]
+
+    def _show_status(self) -> None:
+        """`kubectl get fip -o wide`, when it says what the LAN says."""
+        name = self._object["metadata"]["name"]
+        plane = self._cluster.control_plane
+
+        def says_so() -> bool:
+            status = json.loads(plane.kubectl("get", "fip", name, "-o", "json")).get("status", {})
+            ready = {entry["type"]: entry["status"] for entry in status.get("conditions", [])}.get("Ready")
+            return ready == "True" and [status.get("activeNode")] == [node.name for node in self._holders()]
+
+        until(says_so, 30, f"status.activeNode of {name} is the holder and the object is Ready")
+        self._say("$ kubectl get fip -o wide")
+        print(plane.kubectl("get", "fip", "-o", "wide"), end="", flush=True)
+
+    def _heading(self, text: str) -> None:
+        bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
+        print(f"\n{bold}== {text}{plain}", flush=True)
