@@ -44,6 +44,8 @@ class Cluster:
             host=self.control_plane_host, address=control_plane.partition("/")[0], controllers=True
         )
         self.agents: dict[str, Agent] = {}
+        self.agent_kubeconfigs: dict[str, Path] = {}
+        """What each agent may do, for trying it."""
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.control_plane)
@@ -113,6 +115,7 @@ class Cluster:
         pod = until(lambda: self._agent_pod(node.name), 30, f"an agent Pod is bound to {node}")
         token = plane.token(pod["spec"]["serviceAccountName"], NAMESPACE, pod=pod["metadata"]["name"])
         kubeconfig = plane.kubeconfig_for(f"agent-{node.name}", token, NAMESPACE)
+        self.agent_kubeconfigs[node.name] = kubeconfig
         agent = Agent.of_node(node, kubeconfig, namespace=NAMESPACE)
         agent.start()
         self._say(f"agent on {node.name}: guard, engine, keeper")

@@ -1,0 +1,50 @@
+"""One cluster for all tests of this folder: three nodes, the operator and three agents, on the real everything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from end_to_end.world import PERIOD, Apply, World
+from lab import binaries
+from lab.cluster import Cluster
+from lab.network import Lan
+
+NODES = {"n1": ["10.9.0.1/24", "fd09::1/64"], "n2": ["10.9.0.2/24", "fd09::2/64"], "n3": ["10.9.0.3/24", "fd09::3/64"]}
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+    try:
+        for binary in binaries.WANTED:
+            binaries.path(binary)
+    except binaries.MissingBinary as missing:
+        pytest.skip(str(missing))
+    with Lan() as lan, Cluster(lan, "10.9.0.10/24", NODES) as cluster:
+        yield World(cluster, lan.host("client", "10.9.0.99/24", "fd09::99/64"))
+
+
+@pytest.fixture
+def apply(world: World) -> Iterator[Apply]:
+    """Apply a FloatingIP by name and spec; gone, and off every node, after the test."""
+    applied: list[str] = []
+
+    def applying(name: str, **spec: Any) -> None:
+        vrrp = {"advertisementPeriodMilliseconds": round(PERIOD * 1000), **spec.pop("vrrp", {})}
+        document = {
+            "apiVersion": "floatip.dev/v1alpha1",
+            "kind": "FloatingIP",
+            "metadata": {"name": name},
+            "spec": {**spec, "vrrp": vrrp},
+        }
+        applied.append(name)
+        world.plane.apply(yaml.safe_dump(document))
+
+    yield applying
+    for name in set(applied):
+        world.plane.kubectl("delete", "floatingip", name, "--ignore-not-found", "--timeout=30s")

@@ -1,0 +1,60 @@
+"""The cluster of these tests with its clients' view: who holds an address, and what the API says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lab.cluster import Cluster
+from lab.network import Host
+from lab.prober import Prober
+from lab.waiting import until
+
+PERIOD = 0.1
+"""Seconds between two advertisements."""
+
+Apply = Callable[..., None]
+"""`apply(name, **spec)`: a FloatingIP for the time of a test."""
+
+
+class World:
+    def __init__(self, cluster: Cluster, client: Host) -> None:
+        self.cluster = cluster
+        self.plane = cluster.control_plane
+        self.nodes = cluster.nodes
+        self._client = client
+
+    def holders(self, address: str) -> list[str]:
+        return [name for name, node in self.nodes.items() if node.holds(address)]
+
+    def wait_for_holder(
+        self, address: str, *, seconds: float = 20, among: Callable[[str], bool] = lambda _: True
+    ) -> str:
+        """The one node whose kernel has the address. Raises `TimeoutError`."""
+
+        def alone() -> str | None:
+            holders = self.holders(address)
+            return holders[0] if len(holders) == 1 and among(holders[0]) else None
+
+        return until(alone, seconds, f"one node alone holds {address}")
+
+    def prober(self, address: str) -> Prober:
+        return Prober(self._client, address, self.nodes.values())
+
+    def floating_ip(self, name: str) -> dict[str, Any]:
+        return self.plane.get("floatingip", name)
+
+    def conditions(self, name: str) -> dict[str, str]:
+        """The status of every condition by its type; empty before there is any."""
+        conditions = self.floating_ip(name).get("status", {}).get("conditions", [])
+        return {condition["type"]: condition["status"] for condition in conditions}
+
+    def wait_for_status(self, name: str, active_node: str) -> dict[str, Any]:
+        """The status once it says what the LAN says."""
+
+        def says_so() -> dict[str, Any] | None:
+            status: dict[str, Any] = self.floating_ip(name).get("status", {})
+            ready = self.conditions(name).get("Ready") == "True"
+            return status if ready and status.get("activeNode") == active_node else None
+
+        return until(says_so, 30, f"{name}: activeNode {active_node}, Ready")
