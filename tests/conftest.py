@@ -29,6 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    if report.failed and isinstance(lan := getattr(item, "funcargs", {}).get("lan"), Lan):
+        report.sections += [(f"last lines of {name}", text) for name, text in lan.logs()]
     marked = any(item.get_closest_marker(name) for name in NEVER_SKIPPED_IN_CI)
     if report.skipped and marked and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.keepalived
 GUIDE = Path(__file__).parent / "guide"
 MARGIN = 0.4
 """Seconds for processes to start to act, and to be looked at, on a busy machine."""
+STARTUP = 5
+"""Seconds for guard, engine and keeper to start from nothing."""
 LIFETIME = 3.6
 """Seconds after which a kernel has dropped the addresses of a dead agent: 3 s of lifetime, and its own lag (0 to 0.5 s)."""
 
@@ -169,7 +171,7 @@ def test_agent_preempts_keepalived_and_hands_back(pair: Pair) -> None:
     pair.wait_for(pair.keepalived_host, variant.down_interval(variant.lower) + variant.period + MARGIN)
 
     agent.start()
-    pair.wait_for(pair.agent_host, variant.down_interval(variant.higher) + variant.period + 5 * MARGIN)
+    pair.wait_for(pair.agent_host, variant.down_interval(variant.higher) + variant.period + STARTUP)
     until(lambda: pair.holders() == [pair.agent_host], MARGIN, "keepalived lets go when it hears the agent")
     pair.assert_stays_with(pair.agent_host)
     assert keepalived.state == "BACKUP"
@@ -185,7 +187,7 @@ def test_keepalived_preempts_agent_and_hands_back(pair: Pair) -> None:
     variant = pair.variant
     agent, keepalived = pair.agent(variant.lower), pair.keepalived(variant.higher)
     agent.start()
-    pair.wait_for(pair.agent_host, variant.down_interval(variant.lower) + variant.period + 5 * MARGIN)
+    pair.wait_for(pair.agent_host, variant.down_interval(variant.lower) + variant.period + STARTUP)
 
     keepalived.start()
     pair.wait_for(pair.keepalived_host, variant.down_interval(variant.higher) + variant.period + MARGIN)
@@ -204,7 +206,7 @@ def test_keepalived_takes_over_from_a_killed_agent(pair: Pair) -> None:
     variant = pair.variant
     agent, keepalived = pair.agent(variant.higher), pair.keepalived(variant.lower)
     agent.start()
-    pair.wait_for(pair.agent_host, variant.down_interval(variant.higher) + 5 * MARGIN)
+    pair.wait_for(pair.agent_host, variant.down_interval(variant.higher) + STARTUP)
     keepalived.start()
     until(lambda: keepalived.state == "BACKUP", 5, "keepalived is a backup")
 

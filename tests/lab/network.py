@@ -25,6 +25,7 @@ from lab.waiting import until
 
 NAMESPACES = Path("/run/netns")
 CLONE_NEWNET = 0x40000000
+LAST_LINES = 40
 _serial = itertools.count()
 
 # No duplicate address detection: an IPv6 address can be used at once. Addresses stay when a link goes down, as they do
@@ -211,6 +212,12 @@ class Lan:
             host.add_address(address, interface)
         # IPv6 of a fresh veth is usable when the kernel has seen the carrier and made the link-local address.
         until(lambda: any(held.startswith("fe80:") for held in host.addresses(interface)), 5, f"{host} link-local")
+
+    def logs(self) -> Iterator[tuple[str, str]]:
+        """The name and the last lines of every log file under the LAN's folder."""
+        for path in sorted(self.folder.rglob("*log")):
+            if lines := path.read_text(errors="replace").splitlines()[-LAST_LINES:]:
+                yield str(path.relative_to(self.folder)), "\n".join(lines)
 
     def partition(self, one: Host, other: Host, interface: str = "eth0") -> None:
         """The switch drops VRRP (protocol 112, both families) between two hosts, both ways; all else passes."""
