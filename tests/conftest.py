@@ -29,8 +29,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.failed and isinstance(lan := getattr(item, "funcargs", {}).get("lan"), Lan):
-        report.sections += [(f"last lines of {name}", text) for name, text in lan.logs()]
+    if report.failed:
+        for fixture in getattr(item, "funcargs", {}).values():
+            if isinstance(network := getattr(fixture, "lan", fixture), Lan):
+                report.sections += [(f"last lines of {name}", text) for name, text in network.logs()]
     marked = any(item.get_closest_marker(name) for name in NEVER_SKIPPED_IN_CI)
     if report.skipped and marked and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr

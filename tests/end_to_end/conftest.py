@@ -26,7 +26,7 @@ def world() -> Iterator[World]:
     except binaries.MissingBinary as missing:
         pytest.skip(str(missing))
     with Lan() as lan, Cluster(lan, "10.9.0.10/24", NODES) as cluster:
-        yield World(cluster, lan.host("client", "10.9.0.99/24", "fd09::99/64"))
+        yield World(lan, cluster, lan.host("client", "10.9.0.99/24", "fd09::99/64"))
 
 
 @pytest.fixture

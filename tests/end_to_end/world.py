@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lab.cluster import Cluster
-from lab.network import Host
+from lab.network import Host, Lan
 from lab.prober import Prober
 from lab.waiting import until
 
@@ -18,7 +18,8 @@ Apply = Callable[..., None]
 
 
 class World:
-    def __init__(self, cluster: Cluster, client: Host) -> None:
+    def __init__(self, lan: Lan, cluster: Cluster, client: Host) -> None:
+        self.lan = lan
         self.cluster = cluster
         self.plane = cluster.control_plane
         self.nodes = cluster.nodes
