@@ -1,4 +1,4 @@
-"""The verdict on one probe, from its results: pure.
+"""What probes are, and the verdict on them from their results: pure.
 
 api.md: "failureThreshold: 2 (keepalived: fall)", "successThreshold: 2 (keepalived: rise)", "initially: FirstResult
 (Initialize and silent until there is one) | Failing (until proven)".
@@ -7,7 +7,10 @@ api.md: "failureThreshold: 2 (keepalived: fall)", "successThreshold: 2 (keepaliv
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Literal
+
+from floatip_agent.configuration import Family, Health
 
 Verdict = Literal["Waiting", "Passing", "Failing"]
 
@@ -55,3 +58,42 @@ def _turned(failure: str | None, times: int) -> ProbeState:
     if failure is None:
         return ProbeState("Passing")
     return ProbeState("Failing", detail=f"{failure}, {times} times in a row" if times > 1 else failure)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Probe:
+    """One tcpSocket probe. `period` and `timeout` in seconds; `host` None: the node's own first address."""
+
+    name: str
+    port: int
+    host: str | None
+    period: float
+    timeout: float
+    thresholds: Thresholds
+    initially: Literal["FirstResult", "Failing"]
+    lower_priority_by: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ProbeSet:
+    """The probes of one FloatingIP, and where its first virtual router says the node's own address is to be found."""
+
+    probes: tuple[Probe, ...]
+    family: Family
+    interface: str | None
+
+
+Results = Mapping[str, Mapping[str, ProbeState]]
+"""By FloatingIP and probe."""
+
+
+def health_of(probes: tuple[Probe, ...], states: Mapping[str, ProbeState]) -> Health:
+    """api.md: "several lowerPriorityBy add up"; without one "the node does not take part at all (state Fault)"."""
+    failing = [probe for probe in probes if states[probe.name].verdict == "Failing"]
+    return Health(
+        lower_by=sum(probe.lower_priority_by or 0 for probe in failing),
+        faults=tuple(
+            f"probe {probe.name}: {states[probe.name].detail}" for probe in failing if probe.lower_priority_by is None
+        ),
+        waiting=tuple(probe.name for probe in probes if states[probe.name].verdict == "Waiting"),
+    )

@@ -1,0 +1,235 @@
+"""From the FloatingIPNode document to what the engine runs: pure.
+
+api.md, "Letting go is explicit": from the API only `release` lets a router go. A missing entry, an older document, a bad one
+are never an order; what ran before runs on and is reported. In static mode an accepted file that lacks a router is an order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from floatip_agent.configuration import Configuration, Family, Health, RouterConfiguration
+from floatip_agent.keeper.entry import Entry, Refused, SecretName, read_entry
+from floatip_agent.keeper.probe_state import ProbeSet
+
+Origin = Literal["API", "File"]
+RouterKey = tuple[str, Family]
+Document = Mapping[str, Any]
+
+NOT_IN_DOCUMENT = "NotInDocument"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Running:
+    """One virtual router that runs: its entry as it was written, and what the engine gets."""
+
+    entry: Mapping[str, Any]
+    configuration: RouterConfiguration
+    probes: ProbeSet
+    secret: SecretName | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Secrets:
+    """What is known of the Secrets that the document names; `problems` says, by the Secret's name, why one is not.
+
+    `read` are those that have been read: a key that they lack does not exist.
+    """
+
+    values: Mapping[SecretName, str] = dataclasses.field(default_factory=dict)
+    problems: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    read: frozenset[str] = frozenset()
+
+    def problem(self, secret: SecretName) -> str:
+        if secret.name in self.problems:
+            return f"Secret {secret.name} {self.problems[secret.name]}"
+        if secret.name in self.read:
+            return f"Secret {secret.name} has no key {secret.key}"
+        return f"Secret {secret.name} has not been read yet"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Accepted:
+    """What is in force. `generation` and `uid` are the document's; 0 and "" in static mode.
+
+    `refused` says why entries do not run as they are written (an earlier form may run on), `missing` are routers that run
+    although the document does not list them. `rewound_to` is the generation of an older document that is not followed.
+    """
+
+    routers: Mapping[RouterKey, Running] = dataclasses.field(default_factory=dict)
+    refused: Mapping[RouterKey, str] = dataclasses.field(default_factory=dict)
+    releases: Mapping[RouterKey, str] = dataclasses.field(default_factory=dict)
+    """requestIDs of entries that are to go and have nothing that runs."""
+    unreadable: tuple[str, ...] = ()
+    """Entries without a usable name and family."""
+    missing: frozenset[RouterKey] = frozenset()
+    ignored_fields: tuple[str, ...] = ()
+    secrets: frozenset[SecretName] = frozenset()
+    generation: int = 0
+    uid: str = ""
+    rewound_to: int | None = None
+
+    def configuration(self, health: Mapping[str, Health]) -> Configuration:
+        return Configuration(
+            routers=tuple(running.configuration for running in self.routers.values()),
+            health=dict(health),
+            generation=self.generation,
+            uid=self.uid,
+        )
+
+    def probe_sets(self) -> dict[str, ProbeSet]:
+        """By FloatingIP: probes run once, not once per family. The first entry of the document says where."""
+        sets: dict[str, ProbeSet] = {}
+        for (name, _), running in self.routers.items():
+            if running.probes.probes and running.configuration.release is None:
+                sets.setdefault(name, running.probes)
+        return sets
+
+
+def accept(document: Document, origin: Origin, secrets: Secrets, previous: Accepted | None) -> Accepted:
+    """What is in force after this document."""
+    before = previous or Accepted()
+    metadata = document.get("metadata") or {}
+    uid = str(metadata.get("uid", "")) if origin == "API" else ""
+    generation = int(metadata.get("generation", 0)) if origin == "API" else 0
+    if origin == "API" and _is_rewound(uid, generation, before):
+        return dataclasses.replace(before, rewound_to=generation)
+    reading = _Reading(origin, secrets, before)
+    for index, entry in enumerate((document.get("spec") or {}).get("virtualRouters") or []):
+        reading.take(index, entry)
+    missing = reading.keep_missing() if origin == "API" else frozenset()
+    return Accepted(
+        routers=reading.routers,
+        refused=reading.refused,
+        releases=reading.releases,
+        unreadable=tuple(reading.unreadable),
+        missing=missing,
+        ignored_fields=tuple(reading.ignored_fields),
+        secrets=frozenset(reading.secrets),
+        generation=generation,
+        uid=uid,
+    )
+
+
+def without_document(previous: Accepted) -> Accepted:
+    """The object is gone from the API (404, deleted, CRD deleted): nothing of that is an order."""
+    missing = frozenset(key for key, running in previous.routers.items() if running.configuration.release is None)
+    return dataclasses.replace(previous, missing=missing)
+
+
+def _is_rewound(uid: str, generation: int, before: Accepted) -> bool:
+    """An older document of the same object comes from a store restored from a backup. What is written to it afterwards
+    (a generation above the restored one) comes from a living operator and counts again."""
+    if uid != before.uid or generation >= before.generation:
+        return False
+    return before.rewound_to is None or generation <= before.rewound_to
+
+
+class _Reading:
+    """One pass over the entries of a document."""
+
+    def __init__(self, origin: Origin, secrets: Secrets, before: Accepted) -> None:
+        self._origin = origin
+        self._secrets = secrets
+        self._before = before
+        self._listed: set[RouterKey] = set()
+        self.routers: dict[RouterKey, Running] = {}
+        self.refused: dict[RouterKey, str] = {}
+        self.releases: dict[RouterKey, str] = {}
+        self.unreadable: list[str] = []
+        self.ignored_fields: list[str] = []
+        self.secrets: set[SecretName] = set()
+
+    def take(self, index: int, entry: Any) -> None:
+        where = f"spec.virtualRouters[{index}]"
+        read = read_entry(entry, where)
+        if isinstance(read, Refused) and read.key is None:
+            self.unreadable.append(read.reason)
+            return
+        assert read.key is not None
+        if read.key in self._listed:
+            self.refused[read.key] = f"{where}: {read.key[0]}/{read.key[1]} is listed twice; the first entry counts"
+            return
+        self._listed.add(read.key)
+        self.ignored_fields += read.ignored_fields
+        running = self._run(read, entry) if isinstance(read, Entry) else read.reason
+        if isinstance(running, Running):
+            self.routers[read.key] = running
+        else:
+            self._refuse(read.key, running, read.release)
+
+    def _run(self, read: Entry, written: Mapping[str, Any]) -> Running | str:
+        """What runs, or why not."""
+        password = None
+        if read.secret is not None:
+            self.secrets.add(read.secret)
+            password = self._password(read)
+            if password is None:
+                return self._secrets.problem(read.secret)
+        configuration = dataclasses.replace(read.configuration, password=password)
+        return Running(written, configuration, read.probes, read.secret)
+
+    def _password(self, read: Entry) -> str | None:
+        """The Secret's word, or, while it cannot be read, the one that was in force before."""
+        assert read.secret is not None
+        if read.secret in self._secrets.values:
+            return self._secrets.values[read.secret]
+        before = self._before.routers.get(read.configuration.key)
+        return before.configuration.password if before and before.secret == read.secret else None
+
+    def _refuse(self, key: RouterKey, reason: str, release: str | None) -> None:
+        """What ran before runs on; but an order to let go is an order also when the rest of its entry is not understood."""
+        self.refused[key] = reason
+        running = self._before.routers.get(key)
+        if running is not None:
+            configuration = dataclasses.replace(running.configuration, release=release)
+            self.routers[key] = dataclasses.replace(running, configuration=configuration)
+            if running.secret is not None:
+                self.secrets.add(running.secret)
+        elif release is not None:
+            self.releases[key] = release
+
+    def keep_missing(self) -> frozenset[RouterKey]:
+        """Routers that run on without an entry, all but those that were told to let go."""
+        missing = set()
+        for key, running in self._before.routers.items():
+            if key in self._listed or running.configuration.release is not None:
+                continue
+            missing.add(key)
+            self.routers[key] = running
+            if running.secret is not None:
+                self.secrets.add(running.secret)
+        return frozenset(missing)
+
+
+def save(accepted: Accepted, origin: Origin, name: str) -> dict[str, Any]:
+    """The document in force, for `node.json`: the entries that run, as they were written. No secrets."""
+    metadata = {"name": name, "uid": accepted.uid, "generation": accepted.generation}
+    return {
+        "origin": origin,
+        "document": {
+            "apiVersion": "floatip.dev/v1alpha1",
+            "kind": "FloatingIPNode",
+            "metadata": metadata,
+            "spec": {"virtualRouters": [running.entry for running in accepted.routers.values()]},
+        },
+        "missing": sorted([name, family] for name, family in accepted.missing),
+        "rewoundTo": accepted.rewound_to,
+    }
+
+
+def restore(saved: Mapping[str, Any], engine: Configuration | None) -> Accepted:
+    """What `save` saved, with the passwords of `engine.json`. Raises KeyError, TypeError, ValueError when it is none."""
+    document = saved["document"]
+    passwords = {router.key: router.password for router in engine.routers} if engine else {}
+    known: dict[SecretName, str] = {}
+    for entry in document["spec"]["virtualRouters"]:
+        read = read_entry(entry, "")
+        if isinstance(read, Entry) and read.secret and (password := passwords.get(read.configuration.key)):
+            known[read.secret] = password
+    accepted = accept(document, "API", Secrets(known), None)
+    missing = frozenset((str(name), family) for name, family in saved["missing"])
+    rewound_to = saved["rewoundTo"]
+    return dataclasses.replace(accepted, missing=missing, rewound_to=None if rewound_to is None else int(rewound_to))

@@ -1,0 +1,157 @@
+"""One entry of `spec.virtualRouters`, read with the models: what the engine and the probes get, or why not. Pure.
+
+api.md: "Unknown fields are ignored and reported from the API" (a newer operator wrote them), and "one bad router is refused
+by name, the others go on".
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from floatip_api import v1alpha1
+from pydantic import ValidationError
+
+from floatip_agent.configuration import Family, RouterConfiguration
+from floatip_agent.keeper.probe_state import Probe, ProbeSet, Thresholds
+
+MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class SecretName:
+    """One key of one Secret."""
+
+    name: str
+    key: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """A good entry; the password is not in the configuration yet."""
+
+    configuration: RouterConfiguration
+    probes: ProbeSet
+    secret: SecretName | None = None
+    ignored_fields: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, Family]:
+        return self.configuration.key
+
+    @property
+    def release(self) -> str | None:
+        return self.configuration.release
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refused:
+    """A bad entry, as far as it could be read: without name or family `key` is None."""
+
+    reason: str
+    key: tuple[str, Family] | None = None
+    release: str | None = None
+    ignored_fields: tuple[str, ...] = ()
+
+
+def read_entry(written: object, where: str) -> Entry | Refused:
+    """`where` is the entry's place in the document, for messages: spec.virtualRouters[3]."""
+    if not isinstance(written, Mapping):
+        return Refused(f"{where}: an object is required, not {type(written).__name__}")
+    known = copy.deepcopy(dict(written))
+    ignored: list[str] = []
+    try:
+        router = _read_known(known, where, ignored)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        reason = f"{_path(where, first['loc'])}: {first['input']!r}: {first['msg']}"
+        return Refused(reason, _key(written), _release(written), tuple(ignored))
+    secret = router.vrrp.authentication.secret_ref if router.vrrp.authentication else None
+    return Entry(
+        _configuration(router),
+        ProbeSet(tuple(map(_probe, router.probes)), router.family, router.interface),
+        SecretName(secret.name, secret.key) if secret else None,
+        tuple(ignored),
+    )
+
+
+def _read_known(fields: dict[str, Any], where: str, ignored: list[str]) -> v1alpha1.VirtualRouter:
+    """Take unknown fields out until only known ones are left. Raises ValidationError."""
+    while True:
+        try:
+            return v1alpha1.VirtualRouter.from_manifest(fields)
+        except ValidationError as error:
+            unknown = [fault["loc"] for fault in error.errors(include_url=False) if fault["type"] == "extra_forbidden"]
+            if not unknown:
+                raise
+            for location in unknown:
+                ignored.append(_path(where, location))
+                _remove(fields, location)
+
+
+def _remove(fields: Any, location: tuple[int | str, ...]) -> None:
+    *parents, last = location
+    for part in parents:
+        fields = fields[part]
+    del fields[last]
+
+
+def _path(where: str, location: tuple[int | str, ...]) -> str:
+    return where + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+
+
+def _key(written: Mapping[str, Any]) -> tuple[str, Family] | None:
+    name, family = written.get("name"), written.get("family")
+    if not isinstance(name, str) or not name:
+        return None
+    if family == "IPv4":
+        return name, "IPv4"
+    return (name, "IPv6") if family == "IPv6" else None
+
+
+def _release(written: Mapping[str, Any]) -> str | None:
+    release = written.get("release")
+    request = release.get("requestID") if isinstance(release, Mapping) else None
+    return request if isinstance(request, str) and request else None
+
+
+def _configuration(router: v1alpha1.VirtualRouter) -> RouterConfiguration:
+    return RouterConfiguration(
+        name=router.name,
+        family=router.family,
+        virtual_router_id=router.virtual_router_id,
+        addresses=tuple(router.addresses),
+        priority=router.priority,
+        version=router.vrrp.version,
+        advertisement_interval=router.vrrp.advertisement_period_milliseconds * MILLISECOND,
+        interface=router.interface,
+        source_address=router.source_address,
+        ipv4_checksum=router.vrrp.ipv4_checksum,
+        link_local=router.vrrp.link_local,
+        preempt=router.preemption.policy == "PreemptLowerPriority",
+        preempt_delay=router.preemption.delay_seconds * SECOND,
+        release=router.release.request_id if router.release else None,
+    )
+
+
+def _probe(probe: v1alpha1.Probe) -> Probe:
+    return Probe(
+        name=probe.name,
+        port=probe.tcp_socket.port,
+        host=probe.tcp_socket.host,
+        period=probe.period_seconds,
+        timeout=probe.timeout_seconds,
+        thresholds=Thresholds(failure=probe.failure_threshold, success=probe.success_threshold),
+        initially=probe.initially,
+        lower_priority_by=probe.lower_priority_by,
+    )
+
+
+def secrets_named(document: Mapping[str, Any]) -> frozenset[SecretName]:
+    """Every Secret that a good entry of the document names."""
+    entries = (document.get("spec") or {}).get("virtualRouters") or []
+    read = [read_entry(entry, "") for entry in entries]
+    return frozenset(entry.secret for entry in read if isinstance(entry, Entry) and entry.secret)

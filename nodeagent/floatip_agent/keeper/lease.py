@@ -1,0 +1,49 @@
+"""The node's Lease: says that this agent lives, and that what its status says is current."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from floatip_agent.keeper.api_server import AWAY, ApiServer, Refusal
+from floatip_agent.keeper.logs import Sparing
+from floatip_agent.keeper.picture import Picture
+
+RENEW_EVERY = 10.0
+RETRY_AFTER = 2.0
+DURATION = 40
+"""Seconds after which the operator calls the node Unknown, by its own clock."""
+
+
+class Lease:
+    """Renewed only while the engine speaks to us: without it the status is what was, not what is."""
+
+    def __init__(self, server: ApiServer, namespace: str, node: str, picture: Picture) -> None:
+        self._server = server
+        self._name = f"floatip-agent-{node}"
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{self._name}"
+        self._node = node
+        self._picture = picture
+        self._sparing = Sparing()
+
+    async def run(self) -> None:
+        while True:
+            is_renewed = self._picture.is_engine_connected and await self._renew()
+            await asyncio.sleep(RENEW_EVERY if is_renewed else RETRY_AFTER)
+
+    async def _renew(self) -> bool:
+        renewed = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        document = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": self._name},
+            "spec": {"holderIdentity": self._node, "leaseDurationSeconds": DURATION, "renewTime": renewed},
+        }
+        try:
+            await self._server.apply(self._path, document)
+        except (Refusal, *AWAY) as error:
+            self._sparing.warning(
+                "lease", f"the Lease {self._name} could not be renewed: {error or type(error).__name__}"
+            )
+            return False
+        return True

@@ -1,0 +1,126 @@
+"""What the keeper knows at this moment. One loop owns it: plain fields, and a signal that something changed."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+
+from floatip_agent.configuration import Family
+from floatip_agent.keeper.document import Accepted, RouterKey
+from floatip_agent.keeper.logs import Sparing
+from floatip_agent.messages import Applied, Configure, EngineState, HealthChanged, Message, RouterGone, RouterState
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReportedInterface:
+    """An interface as the operator sees it; `addresses` are the node's own, with prefix length, in the kernel's order."""
+
+    name: str
+    is_up: bool
+    addresses: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stranger:
+    """A virtual router heard on an interface in use that is none of ours."""
+
+    virtual_router_id: int
+    interface: str
+    address: str
+    last_seen: datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """The last attempt of one probe, for metrics. `duration` in seconds."""
+
+    is_success: bool
+    duration: float
+
+
+class Picture:
+    """Filled by the parts, read by status, metrics and web."""
+
+    def __init__(self) -> None:
+        self.accepted: Accepted | None = None
+        self.source_problem = ""
+        """Why the document cannot be read now; the one in force stays."""
+        self.object_uid = ""
+        """Of the FloatingIPNode in the API as seen last; empty while there is none, and in static mode."""
+        self.secret_problems: Mapping[str, str] = {}
+        self.disk_problem = ""
+        """Why the saved copies could not be written."""
+        self.is_engine_connected = False
+        self.engine: EngineState | None = None
+        self.applied: Applied | None = None
+        self.expected_serial: int | None = None
+        """Of the newest configuration; None until it has been sent on this connection."""
+        self.routers: dict[RouterKey, RouterState] = {}
+        self.transitions: Counter[tuple[str, Family, str]] = Counter()
+        self.interfaces: tuple[ReportedInterface, ...] = ()
+        self.strangers: tuple[Stranger, ...] = ()
+        self.probes: dict[tuple[str, str], ProbeResult] = {}
+        self._watchers: list[asyncio.Event] = []
+        self._sparing = Sparing()
+
+    @property
+    def is_confirmed(self) -> bool:
+        """The engine runs what this keeper sent last."""
+        return self.is_engine_connected and self.applied is not None and self.applied.serial == self.expected_serial
+
+    def watch(self) -> asyncio.Event:
+        """An event that is set at each change, for its one owner to clear."""
+        event = asyncio.Event()
+        event.set()
+        self._watchers.append(event)
+        return event
+
+    def changed(self) -> None:
+        for event in self._watchers:
+            event.set()
+
+    def refused(self) -> Mapping[RouterKey, str]:
+        """Routers of the document that do not run as asked: refused by the keeper, or by the engine."""
+        refused = dict(self.accepted.refused) if self.accepted else {}
+        if self.applied and self.accepted:
+            by_label = {f"{name}/{family}": (name, family) for name, family in self.accepted.routers}
+            refused |= {by_label[label]: why for label, why in self.applied.refused.items() if label in by_label}
+        return refused
+
+    def take(self, message: Message) -> None:
+        """Fold in what the engine said."""
+        match message:
+            case EngineState():
+                self.engine = message
+                self.is_engine_connected = True
+            case Applied():
+                self.applied = message
+                if message.serial == self.expected_serial and self.accepted:
+                    running = set(self.accepted.routers)
+                    self.routers = {key: state for key, state in self.routers.items() if key in running}
+            case RouterState():
+                self._take_router(message)
+            case RouterGone():
+                self.routers.pop((message.name, message.family), None)
+            case Configure() | HealthChanged():
+                return  # ours to say, not the engine's
+        self.changed()
+
+    def engine_left(self) -> None:
+        """The connection closed. What was known last stays until the next engine speaks."""
+        self.is_engine_connected = False
+        self.expected_serial = None
+        self.changed()
+
+    def _take_router(self, state: RouterState) -> None:
+        key = (state.name, state.family)
+        before = self.routers.get(key)
+        self.routers[key] = state
+        if before is None or before.state == state.state:
+            return
+        self.transitions[state.name, state.family, state.state] += 1
+        because = f" ({state.reason})" if state.reason else ""
+        self._sparing.info((key, state.state), f"{state.name}/{state.family}: {before.state} -> {state.state}{because}")
