@@ -52,6 +52,7 @@ class Keeper:
         self._wanted = asyncio.Event()
         self._unsaved = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._changed = self.picture.watch()
         self._exit_status = 0
         self._sparing = Sparing()
         engine = self._saved.read_configuration()
@@ -208,10 +209,9 @@ class Keeper:
     async def _covers_what_runs(self, accepted: Accepted) -> bool:
         """There is no saved copy (or a broken one, which is no order) while an engine may be running: a configuration that
         lacks one of its routers without an order to let go is held back."""
-        changed = self.picture.watch()
         while not self.picture.is_engine_connected:
-            await changed.wait()
-            changed.clear()
+            self._changed.clear()
+            await self._changed.wait()
         await asyncio.sleep(PICTURE_WITHIN)
         lacking = sorted(key for key in self.picture.routers if self._is_kept(key, accepted))
         for name, family in lacking:

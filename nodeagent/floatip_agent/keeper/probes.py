@@ -12,7 +12,6 @@ from floatip_agent.keeper.logs import LOG, Sparing
 from floatip_agent.keeper.picture import Picture, ProbeResult
 from floatip_agent.keeper.probe_state import Probe, ProbeSet, ProbeState, Results, health_of
 
-
 LOOK_EVERY = 0.1
 """Seconds between two looks for an address of the node to probe."""
 
@@ -65,7 +64,7 @@ class Probes:
         due = loop.time()
         while True:
             host = probe.host or await self._own_address_when_known(name)
-            started = max(due, loop.time())
+            started = loop.time()
             failure = await attempt(host, probe.port, probe.timeout)
             self._picture.probes[name, probe.name] = ProbeResult(failure is None, loop.time() - started)
             self._fold(name, probe, failure)
@@ -85,9 +84,10 @@ class Probes:
 
     async def _own_address_when_known(self, name: str) -> str:
         """An interface that is not known or has no address is the engine's fault to report, not the probe's."""
-        while (address := self._own_address(name)) is None:
+        while True:
+            if address := self._own_address(name):
+                return address
             await asyncio.sleep(LOOK_EVERY)
-        return address
 
     def _own_address(self, name: str) -> str | None:
         """The node's own first address of the family on the router's interface."""
