@@ -28,7 +28,10 @@ class Group(Generic[Key]):
 
     def remove(self, key: Key, reason: str) -> list[tuple[Key, Action]]:
         """A member leaves the group for good, with priority 0 when it was Active; the others go on."""
-        return [(key, action) for action in self.members.pop(key).shutdown(reason)]
+        actions = [(key, action) for action in self.members.pop(key).shutdown(reason)]
+        for member in self.members.values():
+            member.stop_waiting()
+        return actions
 
     @property
     def deadline(self) -> int | None:

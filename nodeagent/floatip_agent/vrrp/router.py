@@ -64,10 +64,12 @@ class Backup:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Active:
-    """Holds the addresses. `sent_at` is the last periodic advertisement, `answered_at` the last answer to a rival."""
+    """Holds the addresses. `sent_at` is the last periodic advertisement, `sent_interval` the one it told its peers,
+    `answered_at` the last answer to a rival."""
 
     advertise_at: int
     sent_at: int
+    sent_interval: int
     announced_at: int
     announce_at: int | None
     answered_at: int
@@ -148,11 +150,17 @@ class VirtualRouter:
         """A Backup that would become Active now."""
         return isinstance(self.state, Backup) and now >= self.state.active_down_at
 
+    def stop_waiting(self) -> None:
+        """The sync group changed: a member that waits for it is due again."""
+        if isinstance(self.state, Backup):
+            self.state = dataclasses.replace(self.state, is_waiting=False)
+
     def become_active(self, now: int, reason: str) -> tuple[Action, ...]:
         """Addresses first, then the advertisement, then the announcement: never advertise what is not held."""
         self.state = Active(
             advertise_at=now + self.parameters.interval,
             sent_at=now,
+            sent_interval=self.parameters.interval,
             announced_at=now,
             announce_at=now + REPEAT_ANNOUNCEMENT,
             answered_at=now,
@@ -186,9 +194,8 @@ class VirtualRouter:
                     learned = parameters.interval
                 before = self._down_interval(old, backup.active_adver_interval)
                 shift = self._down_interval(parameters, learned) - before
-                self.state = dataclasses.replace(
-                    backup, active_down_at=backup.active_down_at + shift, active_adver_interval=learned
-                )
+                moved_to = backup.active_down_at + shift
+                self.state = Backup(moved_to, learned, backup.preempt_at)
                 return ()
             case Active() as active:
                 advertise_at = min(active.advertise_at, now + parameters.interval)
@@ -224,7 +231,7 @@ class VirtualRouter:
         mine = self.parameters
         if advertisement.priority == 0:
             # "If the Priority in the ADVERTISEMENT is 0, then: Send an ADVERTISEMENT; Reset the Adver_Timer".
-            self.state = dataclasses.replace(active, advertise_at=now + mine.interval, sent_at=now)
+            self.state = self._sent(active, now, advertise_at=now + mine.interval)
             return (SendAdvertisement(mine.priority),)
         is_tie = advertisement.priority == mine.priority
         if is_tie and not mine.breaks_ties:
@@ -257,7 +264,7 @@ class VirtualRouter:
 
     def _tick(self, active: Active, now: int) -> tuple[Action, ...]:
         mine = self.parameters
-        fastest = timers.active_down_interval(mine.wire.version, FASTEST_PEER, mine.interval)
+        fastest = timers.active_down_interval(mine.wire.version, FASTEST_PEER, active.sent_interval)
         if now - active.sent_at > fastest:
             # Nothing was sent for so long that a peer may have taken over: listen before claiming anything.
             self.state = self._backup(now, mine.interval)
@@ -268,13 +275,18 @@ class VirtualRouter:
             # On the grid, so that lateness does not add up; a grid point that was missed is not made up for.
             missed = (now - active.advertise_at) // mine.interval
             advertise_at = active.advertise_at + (missed + 1) * mine.interval
-            active = dataclasses.replace(active, advertise_at=advertise_at, sent_at=now)
+            active = self._sent(active, now, advertise_at)
             actions.append(SendAdvertisement(mine.priority))
         if active.announce_at is not None and now >= active.announce_at:
             active = dataclasses.replace(active, announce_at=None, announced_at=now)
             actions.append(Announce())
         self.state = active
         return tuple(actions)
+
+    def _sent(self, active: Active, now: int, advertise_at: int) -> Active:
+        return dataclasses.replace(
+            active, advertise_at=advertise_at, sent_at=now, sent_interval=self.parameters.interval
+        )
 
     def _backup(self, now: int, heard_interval: int) -> Backup:
         learned = self.parameters.interval if self.parameters.wire.version == 2 else heard_interval

@@ -1,0 +1,173 @@
+"""Sync groups: all members Active, or none."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+
+from floatip_agent.vrrp.actions import Action, AssignAddresses, ReleaseAddresses, SendAdvertisement, Transition
+from floatip_agent.vrrp.group import Group
+from floatip_agent.vrrp.packet import Advertisement, Wire
+from floatip_agent.vrrp.router import Active, Backup, Initialize, Parameters
+
+SECOND = 1_000_000_000
+NOW = 5_000 * SECOND
+DOWN = 3_609_375_000
+FOUR = Parameters(Wire(3, 51, SECOND, (socket.inet_aton("10.0.0.100"),)), 100, socket.inet_aton("10.0.0.50"))
+SIX = Parameters(
+    Wire(3, 51, SECOND, (socket.inet_pton(socket.AF_INET6, "fe80::100"),)),
+    100,
+    socket.inet_pton(socket.AF_INET6, "fe80::50"),
+    breaks_ties=False,
+)
+PEERS = {"IPv4": socket.inet_aton("10.0.0.200"), "IPv6": socket.inet_pton(socket.AF_INET6, "fe80::1")}
+
+
+def advertisement(key: str, priority: int) -> Advertisement:
+    wire = FOUR.wire if key == "IPv4" else SIX.wire
+    return Advertisement(3, 51, priority, SECOND, wire.addresses, PEERS[key])
+
+
+def started() -> Group[str]:
+    """Both families, in Backup since NOW."""
+    group: Group[str] = Group()
+    group.add("IPv4", FOUR)
+    group.add("IPv6", SIX)
+    group.startup(NOW)
+    return group
+
+
+def active() -> Group[str]:
+    """Both families, Active since NOW + DOWN."""
+    group = started()
+    group.handle_timeout(NOW + DOWN)
+    assert states(group) == [Active, Active]
+    return group
+
+
+def states(group: Group[str]) -> list[type]:
+    return [type(member.state) for member in group.members.values()]
+
+
+def kinds(done: list[tuple[str, Action]], kind: type[Action]) -> list[str]:
+    return [key for key, action in done if isinstance(action, kind)]
+
+
+def test_both_become_active_when_both_are_due() -> None:
+    group = started()
+    assert group.handle_timeout(NOW + DOWN - 1) == []
+    done = group.handle_timeout(NOW + DOWN)
+    assert kinds(done, AssignAddresses) == ["IPv4", "IPv6"]
+    assert group.is_active
+
+
+def test_one_alone_waits_until_the_other_is_due_too() -> None:
+    group = started()
+    group.receive("IPv6", advertisement("IPv6", 200), NOW + SECOND)
+    assert group.handle_timeout(NOW + DOWN) == []
+    assert states(group) == [Backup, Backup]
+    assert group.deadline == NOW + SECOND + DOWN, "a member that waits does not make a busy loop"
+    done = group.handle_timeout(NOW + SECOND + DOWN)
+    assert kinds(done, AssignAddresses) == ["IPv4", "IPv6"]
+
+
+def test_one_that_waits_hears_again_and_counts_anew() -> None:
+    group = started()
+    group.receive("IPv6", advertisement("IPv6", 200), NOW + 3 * SECOND)
+    group.handle_timeout(NOW + DOWN)
+    group.receive("IPv4", advertisement("IPv4", 200), NOW + 4 * SECOND)
+    assert group.handle_timeout(NOW + 3 * SECOND + DOWN) == []
+    assert group.deadline == NOW + 4 * SECOND + DOWN
+
+
+def test_one_that_loses_takes_the_other_along_without_priority_zero() -> None:
+    group = active()
+    done = group.receive("IPv6", advertisement("IPv6", 200), NOW + 4 * SECOND)
+    assert states(group) == [Backup, Backup]
+    assert sorted(kinds(done, ReleaseAddresses)) == ["IPv4", "IPv6"]
+    assert [(key, action) for key, action in done if isinstance(action, SendAdvertisement)] == [
+        ("IPv6", SendAdvertisement(100))
+    ]
+    assert ("IPv4", Transition("Backup", "sync group: IPv6 heard a better router")) in done
+
+
+def test_only_one_member_breaks_ties() -> None:
+    """The peer's address is greater in IPv4 and lower in IPv6: each family for itself would give the role to both."""
+    assert PEERS["IPv4"] > FOUR.source
+    assert PEERS["IPv6"] < SIX.source
+    group = active()
+    assert group.receive("IPv6", advertisement("IPv6", 100), NOW + 4 * SECOND) == []
+    assert states(group) == [Active, Active]
+    group.receive("IPv4", advertisement("IPv4", 100), NOW + 4 * SECOND)
+    assert states(group) == [Backup, Backup]
+
+
+def test_a_stall_takes_all_of_them_to_backup() -> None:
+    group = active()
+    done = group.handle_timeout(NOW + DOWN + 10 * SECOND)
+    assert states(group) == [Backup, Backup]
+    assert sorted(kinds(done, ReleaseAddresses)) == ["IPv4", "IPv6"]
+    assert kinds(done, SendAdvertisement) == []
+
+
+def test_shutdown_says_priority_zero_for_each() -> None:
+    done = active().shutdown("drained")
+    assert [action for _, action in done if isinstance(action, SendAdvertisement)] == [SendAdvertisement(0)] * 2
+    assert sorted(kinds(done, ReleaseAddresses)) == ["IPv4", "IPv6"]
+
+
+def test_removing_the_member_that_the_others_wait_for_frees_them() -> None:
+    group = started()
+    group.receive("IPv6", advertisement("IPv6", 200), NOW + SECOND)
+    group.handle_timeout(NOW + DOWN)
+    group.remove("IPv6", "no longer in the configuration")
+    assert group.deadline is not None
+    assert kinds(group.handle_timeout(group.deadline + SECOND), AssignAddresses) == ["IPv4"]
+
+
+def test_a_member_that_waits_is_woken_again_after_its_timer_moved() -> None:
+    """A longer interval moves it beyond the other's: each would wait for the other, and nobody would wake the group."""
+    slower = dataclasses.replace(SIX.wire, interval=2 * SECOND)
+    group = started()
+    group.receive("IPv6", advertisement("IPv6", 0), NOW + 2 * SECOND)
+    group.handle_timeout(NOW + 2 * SECOND + 609_375_000)
+    group.reconfigure("IPv6", dataclasses.replace(SIX, wire=slower), NOW + 3 * SECOND)
+    group.handle_timeout(NOW + DOWN)
+    assert states(group) == [Backup, Backup]
+    assert group.deadline is not None
+    group.handle_timeout(group.deadline)
+    assert states(group) == [Active, Active]
+
+
+def test_a_member_that_comes_later_joins_while_the_other_stays_active() -> None:
+    group: Group[str] = Group()
+    group.add("IPv4", FOUR)
+    group.startup(NOW)
+    group.handle_timeout(NOW + DOWN)
+    group.add("IPv6", SIX)
+    group.startup(NOW + 4 * SECOND)
+    assert states(group) == [Active, Backup]
+    for now in range(NOW + 4 * SECOND, NOW + 9 * SECOND, SECOND // 10):
+        if group.deadline is not None and group.deadline <= now:
+            group.handle_timeout(now)
+    assert states(group) == [Active, Active]
+
+
+def test_a_removed_member_lets_go_and_the_other_goes_on() -> None:
+    group = active()
+    done = group.remove("IPv6", "released on request")
+    assert [action for _, action in done] == [
+        SendAdvertisement(0),
+        ReleaseAddresses(),
+        Transition("Initialize", "released on request"),
+    ]
+    assert states(group) == [Active]
+
+
+def test_nothing_runs_before_startup() -> None:
+    group: Group[str] = Group()
+    group.add("IPv4", FOUR)
+    assert group.deadline is None
+    assert group.receive("IPv4", advertisement("IPv4", 0), NOW) == []
+    assert group.handle_timeout(NOW) == []
+    assert states(group) == [Initialize]
