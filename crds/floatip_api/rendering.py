@@ -1,0 +1,43 @@
+"""From a FloatingIP's spec to the virtual routers of one node: what the operator writes and `floatip render` prints."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from floatip_api.floatingip import FloatingIPSpec, NodeEntry
+from floatip_api.floatingipnode import VirtualRouter
+from floatip_api.parts import Family
+
+_FAMILIES: tuple[Family, ...] = ("IPv4", "IPv6")
+
+
+def virtual_routers(
+    name: str, spec: FloatingIPSpec, *, virtual_router_id: int, priority: int, entry: NodeEntry | None
+) -> list[VirtualRouter]:
+    """One for each family that has addresses, defaults filled in. `entry` is the one that matched the node."""
+    sources = entry.source_addresses if entry and entry.source_addresses else []
+    interface = (entry.interface if entry else None) or spec.interface
+    found = []
+    for family in _FAMILIES:
+        addresses = [address for address in spec.addresses if family_of(address) == family]
+        if addresses:
+            found.append(
+                VirtualRouter(
+                    name=name,
+                    family=family,
+                    virtual_router_id=virtual_router_id,
+                    addresses=addresses,
+                    priority=priority,
+                    interface=interface,
+                    source_address=next((source for source in sources if family_of(source) == family), None),
+                    vrrp=spec.vrrp,
+                    preemption=spec.preemption,
+                    probes=spec.probes,
+                )
+            )
+    return found
+
+
+def family_of(address: str) -> Family:
+    """Of an address with or without prefix length. Raises ValueError when it is none."""
+    return "IPv4" if ipaddress.ip_interface(address).version == 4 else "IPv6"
