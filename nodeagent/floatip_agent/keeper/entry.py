@@ -66,9 +66,7 @@ def read_entry(written: object, where: str) -> Entry | Refused:
     try:
         router = _read_known(known, where, ignored)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        reason = f"{_path(where, first['loc'])}: {first['input']!r}: {first['msg']}"
-        return Refused(reason, _key(written), _release(written), tuple(ignored))
+        return Refused(_reason(error, where), _key(written), _release(written), tuple(ignored))
     secret = router.vrrp.authentication.secret_ref if router.vrrp.authentication else None
     return Entry(
         _configuration(router),
@@ -76,6 +74,13 @@ def read_entry(written: object, where: str) -> Entry | Refused:
         SecretName(secret.name, secret.key) if secret else None,
         tuple(ignored),
     )
+
+
+def _reason(error: ValidationError, where: str) -> str:
+    """Field, value and what is allowed, of the first fault."""
+    first = error.errors(include_url=False)[0]
+    value = "" if first["type"] == "missing" else f"{str(first['input'])[:80]!r}: "
+    return f"{_path(where, first['loc'])}: {value}{first['msg']}"
 
 
 def _read_known(fields: dict[str, Any], where: str, ignored: list[str]) -> v1alpha1.VirtualRouter:
