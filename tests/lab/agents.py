@@ -18,13 +18,21 @@ class Agent(Program):
     """`floatip-agent run`: guard, engine and keeper, with a state and a run folder of the host's own."""
 
     def __init__(
-        self, host: Host, source: Sequence[str], *, env: Mapping[str, str] | None = None, arguments: Sequence[str] = ()
+        self,
+        host: Host,
+        source: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
+        folder: str = "agent",
     ) -> None:
-        self.state = host.folder / "state"
-        self.run = host.folder / "run"
+        self.folder = host.folder / folder
+        self.folder.mkdir()
+        self.state = self.folder / "state"
+        self.run = self.folder / "run"
         folders = [f"--state-dir={self.state}", f"--run-dir={self.run}"]
         command = ["floatip-agent", "run", *source, *folders, *arguments]
-        super().__init__(host, command, host.folder / "agent.log", env)
+        super().__init__(host, command, self.folder / "log", env)
 
     @classmethod
     def static(cls, host: Host, *routers: Mapping[str, Any], arguments: Sequence[str] = ()) -> StaticAgent:
@@ -60,7 +68,8 @@ class StaticAgent(Agent):
     """Its document can be written anew while it runs."""
 
     def __init__(self, host: Host, routers: Sequence[Mapping[str, Any]], arguments: Sequence[str]) -> None:
-        self.document = host.folder / "node.yaml"
+        self.document = host.folder / "document" / "node.yaml"
+        self.document.parent.mkdir()
         super().__init__(host, ["--config", str(self.document)], arguments=arguments)
         self.write(*routers)
 
