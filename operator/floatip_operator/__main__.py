@@ -1,0 +1,178 @@
+"""The `floatip-operator` command: reads its settings, takes the Lease, runs kopf and the reconciler until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import uuid
+from collections.abc import Coroutine
+from pathlib import Path
+
+import kopf
+import yaml
+from aiohttp import web
+from floatip_api import names
+from kubernetes.aio import client, config
+from prometheus_client import generate_latest
+from pydantic import ValidationError
+
+from floatip_operator import handlers, kube
+from floatip_operator.agents import AgentSettings
+from floatip_operator.cluster import Cluster
+from floatip_operator.leadership import Leadership
+from floatip_operator.metrics import Metrics
+from floatip_operator.reconciler import Reconciler, Settings
+
+log = logging.getLogger("floatip_operator")
+
+_STALE = 60.0
+"""Seconds without a whole pass after which /healthz turns bad."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status: 0 done, 2 unusable arguments or settings, 1 anything else."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    try:
+        settings = _settings(options)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        sys.stderr.write(f"{options.agent_settings}: {_fault(error)}\n")
+        return 2
+    try:
+        return asyncio.run(_run(settings, options.health_address))
+    except config.ConfigException as error:
+        sys.stderr.write(f"no usable Kubernetes configuration: {error}\n")
+        return 2
+
+
+async def _run(settings: Settings, health_address: str) -> int:
+    configuration = await kube.load_configuration()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with client.ApiClient(configuration) as api_client:
+        api = kube.Kube(api_client, settings.namespace)
+        metrics = Metrics()
+        cluster = Cluster()
+        reconciler = Reconciler(api, cluster, settings, metrics)
+        runner = await _serve(health_address, metrics, reconciler)
+        leadership = Leadership(api, f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}")
+        try:
+            if not await _first(leadership.acquire(), stop):
+                return 0
+            metrics.leader.set(1)
+            ended = await _lead(leadership, reconciler, cluster, settings, stop)
+            await leadership.give_up()
+            return ended
+        finally:
+            await runner.cleanup()
+
+
+async def _lead(
+    leadership: Leadership, reconciler: Reconciler, cluster: Cluster, settings: Settings, stop: asyncio.Event
+) -> int:
+    """Until told to stop (0) or until something that must not end has ended (1)."""
+    stop_kopf = asyncio.Event()
+    watching = kopf.operator(
+        registry=handlers.registry(cluster),
+        settings=handlers.settings(),
+        namespaces=[settings.namespace],
+        standalone=True,
+        stop_flag=stop_kopf,
+    )
+    tasks = [asyncio.create_task(part) for part in (watching, reconciler.run(), leadership.keep(), stop.wait())]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    failed = not stop.is_set()
+    stop_kopf.set()
+    for task in tasks[1:]:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            log.error("ended by %r", result)
+    return 1 if failed else 0
+
+
+async def _first(step: Coroutine[object, object, None], stop: asyncio.Event) -> bool:
+    """Whether the step ended before the stop."""
+    tasks = {asyncio.create_task(step), asyncio.create_task(stop.wait())}
+    _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    return not stop.is_set()
+
+
+async def _serve(address: str, metrics: Metrics, reconciler: Reconciler) -> web.AppRunner:
+    """/healthz and /metrics. A replica that waits for the Lease is healthy."""
+
+    async def health(_: web.Request) -> web.Response:
+        age = asyncio.get_running_loop().time() - reconciler.turned_at
+        if reconciler.turned_at and age > _STALE:
+            return web.Response(status=503, text=f"no whole pass for {age:.0f} s\n")
+        return web.Response(text="ok\n")
+
+    async def show(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(metrics.registry), content_type="text/plain")
+
+    application = web.Application()
+    application.add_routes([web.get("/healthz", health), web.get("/metrics", show)])
+    runner = web.AppRunner(application)
+    await runner.setup()
+    host, _, port = address.rpartition(":")
+    if address:
+        try:
+            await web.TCPSite(runner, host, int(port)).start()
+        except OSError as error:
+            log.warning("no metrics and health on %s: %s", address, error)
+    return runner
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    lowest, highest = options.virtual_router_ids
+    agents = None
+    if options.agent_settings is not None:
+        document = yaml.safe_load(Path(options.agent_settings).read_text())
+        agents = AgentSettings.from_manifest(document)
+    return Settings(options.namespace, (lowest, highest), agents)
+
+
+def _fault(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+    return str(error)
+
+
+def _range(text: str) -> tuple[int, int]:
+    lowest, _, highest = text.partition("-")
+    if not (lowest.isdigit() and highest.isdigit() and 1 <= int(lowest) <= int(highest) <= 255):
+        raise argparse.ArgumentTypeError(f"{text!r}: two numbers of 1 to 255, as in 20-250")
+    return int(lowest), int(highest)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="floatip-operator", description="The floatip operator.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="in a cluster, or by KUBECONFIG")
+    run.add_argument("--namespace", default=names.DEFAULT_NAMESPACE, help="floatip's namespace; default: %(default)s")
+    run.add_argument("--agent-settings", metavar="FILE", help="YAML; absent: the agents' DaemonSet is not managed")
+    run.add_argument(
+        "--virtual-router-ids",
+        type=_range,
+        default=(20, 250),
+        metavar="LOW-HIGH",
+        help="allocation range; default: 20-250",
+    )
+    run.add_argument("--health-address", default="", metavar="HOST:PORT", help="/healthz and /metrics; default: off")
+    run.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

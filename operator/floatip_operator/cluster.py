@@ -1,0 +1,129 @@
+"""The cluster in memory: filled by whole lists, kept current by watch events, read as snapshots."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from floatip_api import names
+from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode
+from pydantic import ValidationError
+
+from floatip_operator.decide.snapshot import Node, Snapshot
+
+log = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+Kind = TypeVar("Kind", FloatingIP, FloatingIPNode)
+_LEASE_PREFIX = names.agent_lease("")
+
+
+class Cluster:
+    """One writer, the operator's loop. `changed` is set by every event that may matter."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.changed = asyncio.Event()
+        self._objects: dict[str, dict[str, Object]] = {}
+        self._renewals: dict[str, tuple[str, float]] = {}
+        self._claims: dict[tuple[str, str], float] = {}
+        self._refused: set[tuple[str, str]] = set()
+
+    def replace(self, kind: str, objects: Iterable[Object]) -> None:
+        """A whole list: what is not in it is gone."""
+        listed = {entry["metadata"]["name"]: entry for entry in objects}
+        for name in set(self._objects.get(kind, {})) - set(listed):
+            self.remove(kind, name)
+        for entry in listed.values():
+            self.put(kind, entry)
+
+    def put(self, kind: str, entry: Object) -> None:
+        """One object, from an event or from the answer to a write; an older version than the known one is ignored."""
+        name = entry["metadata"]["name"]
+        known = self._objects.setdefault(kind, {}).get(name)
+        if known is not None and _is_older(entry, known):
+            return
+        self._objects[kind][name] = entry
+        if kind == "Lease":
+            self._note_renewal(name, entry)
+            return  # ages are looked at on a timer: 1,000 agents renew 100 Leases a second
+        if kind == names.FLOATING_IP_NODE:
+            self._note_claims(name, entry)
+        self.changed.set()
+
+    def remove(self, kind: str, name: str) -> None:
+        self._objects.get(kind, {}).pop(name, None)
+        if kind == "Lease":
+            self._renewals.pop(name.removeprefix(_LEASE_PREFIX), None)
+        elif kind == names.FLOATING_IP_NODE:
+            self._note_claims(name, {})
+        self.changed.set()
+
+    def count(self, kind: str) -> int:
+        return len(self._objects.get(kind, {}))
+
+    def snapshot(
+        self,
+        *,
+        cluster_uid: str,
+        cluster_ranges: Iterable[str],
+        virtual_router_ids: tuple[int, int],
+        node_selector: dict[str, str],
+        is_definition_deleted: bool,
+    ) -> Snapshot:
+        now = self._clock()
+        nodes = list(self._objects.get("Node", {}).values())
+        pod_ranges = {text for node in nodes for text in node["spec"].get("podCIDRs", [])}
+        return Snapshot(
+            cluster_uid=cluster_uid,
+            now=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            floating_ips=tuple(self._parsed(FloatingIP, names.FLOATING_IP)),
+            documents=tuple(self._parsed(FloatingIPNode, names.FLOATING_IP_NODE)),
+            nodes=tuple(Node(n["metadata"]["name"], n["metadata"].get("labels", {})) for n in nodes),
+            lease_ages={node: now - at for node, (_, at) in self._renewals.items()},
+            claim_ages={key: now - at for key, at in self._claims.items()},
+            cluster_ranges=tuple(sorted({*cluster_ranges, *pod_ranges})),
+            virtual_router_ids=virtual_router_ids,
+            node_selector=node_selector,
+            is_definition_deleted=is_definition_deleted,
+        )
+
+    def has_deletions(self) -> bool:
+        """Whether a FloatingIP is on its way out."""
+        floating_ips = self._objects.get(names.FLOATING_IP, {}).values()
+        return any("deletionTimestamp" in entry["metadata"] for entry in floating_ips)
+
+    def _parsed(self, model: type[Kind], kind: str) -> Iterable[Kind]:
+        """The objects as models. One that this version cannot read (written past the schema) is said once and left alone."""
+        for name, entry in sorted(self._objects.get(kind, {}).items()):
+            try:
+                yield model.from_manifest(entry)
+            except ValidationError as error:
+                if (kind, name) not in self._refused:
+                    self._refused.add((kind, name))
+                    log.error("%s %s is left alone, it cannot be read: %s", kind, name, error)
+
+    def _note_renewal(self, name: str, lease: Object) -> None:
+        if not name.startswith(_LEASE_PREFIX):
+            return
+        node, renewed = name.removeprefix(_LEASE_PREFIX), lease["spec"].get("renewTime", "")
+        if self._renewals.get(node, ("", 0.0))[0] != renewed:
+            self._renewals[node] = (renewed, self._clock())
+
+    def _note_claims(self, node: str, document: Object) -> None:
+        routers = document.get("status", {}).get("virtualRouters", [])
+        claimed = {router["name"] for router in routers if router["state"] == "Active"}
+        for key in [key for key in self._claims if key[1] == node and key[0] not in claimed]:
+            del self._claims[key]
+        for name in claimed:
+            self._claims.setdefault((name, node), self._clock())
+
+
+def _is_older(entry: Object, known: Object) -> bool:
+    """Resource versions of one object grow (Kubernetes compares them as numbers itself)."""
+    new, old = entry["metadata"], known["metadata"]
+    return new["uid"] == old["uid"] and int(new["resourceVersion"]) < int(old["resourceVersion"])

@@ -1,0 +1,102 @@
+"""Whether a floating IP can be served at all, beside the others and the cluster's own addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+
+from floatip_api.conditions import Reason
+
+from floatip_operator.decide import links
+from floatip_operator.decide.allocation import allocate
+from floatip_operator.decide.snapshot import Snapshot
+from floatip_operator.decide.standing import Standing
+
+OWNER = 255
+
+Refusal = tuple[Reason, str]
+
+
+def refusal(standing: Standing, older: Iterable[Standing], snapshot: Snapshot) -> Refusal | None:
+    """Why it is not accepted, or None. The older of two that want the same address or router ID wins."""
+    return (
+        _address_in_use(standing, older)
+        or _node_address(standing, snapshot)
+        or _cluster_range(standing, snapshot)
+        or _virtual_router_id_in_use(standing, older)
+    )
+
+
+def _address_in_use(standing: Standing, older: Iterable[Standing]) -> Refusal | None:
+    own = set(links.addresses_of(standing.floating_ip))
+    for other in older:
+        if common := own.intersection(links.addresses_of(other.floating_ip)):
+            return (
+                Reason.ADDRESS_IN_USE,
+                f"address {min(map(str, common))} belongs to FloatingIP {other.name}, which is older",
+            )
+    return None
+
+
+def _node_address(standing: Standing, snapshot: Snapshot) -> Refusal | None:
+    """An address of a node itself may only float from the node that owns it, with priority 255 there."""
+    own = set(links.addresses_of(standing.floating_ip))
+    for document in snapshot.documents:
+        node = document.metadata.name
+        if not (common := own & links.own_addresses(document)):
+            continue
+        entry = standing.matching.get(node)
+        if entry is None or entry.priority != OWNER:
+            return Reason.ADDRESS_IS_NODE_ADDRESS, f"address {min(map(str, common))} is node {node}'s own"
+    return None
+
+
+def _cluster_range(standing: Standing, snapshot: Snapshot) -> Refusal | None:
+    for text in snapshot.cluster_ranges:
+        network = ipaddress.ip_network(text, strict=False)
+        for address in links.addresses_of(standing.floating_ip):
+            if address.version == network.version and address in network:
+                message = f"address {address} lies in {network}, a Pod or Service range of the cluster"
+                return Reason.ADDRESS_IN_CLUSTER_RANGE, message
+    return None
+
+
+def _virtual_router_id_in_use(standing: Standing, older: Iterable[Standing]) -> Refusal | None:
+    wanted = standing.virtual_router_id
+    for other in older:
+        if wanted is not None and other.virtual_router_id == wanted and standing.lans & other.lans:
+            message = f"virtual router ID {wanted} is used by FloatingIP {other.name} on a subnet that both share"
+            return Reason.VIRTUAL_ROUTER_ID_IN_USE, message
+    return None
+
+
+def allocated(
+    standing: Standing, others: Iterable[Standing], chosen: Mapping[str, int], snapshot: Snapshot
+) -> int | None:
+    """The router ID it has, or a new one; `chosen` are those given in this very step. None: all are in use."""
+    if standing.virtual_router_id is not None:
+        return standing.virtual_router_id
+    used = _heard(standing, snapshot)
+    for other in others:
+        known = other.virtual_router_id or chosen.get(other.name)
+        if known is not None and standing.lans & other.lans:
+            used.add(known)
+    return allocate(snapshot.cluster_uid, snapshot.virtual_router_ids, used)
+
+
+def _heard(standing: Standing, snapshot: Snapshot) -> set[int]:
+    """IDs that agents hear from strangers, or that agents run on these LANs by their own word or an entry nobody owns any more."""
+    used: set[int] = set()
+    for document in snapshot.documents:
+        status = document.status
+        if status is None:
+            continue
+        networks = {interface.name: set(links.networks_of(interface)) for interface in status.interfaces}
+        for foreign in status.foreign_routers:
+            if networks.get(foreign.interface, set()) & standing.lans:
+                used.add(foreign.virtual_router_id)
+        for router in status.virtual_routers:
+            is_shared = networks.get(router.interface or "", set()) & standing.lans
+            if is_shared and router.name != standing.name and router.virtual_router_id is not None:
+                used.add(router.virtual_router_id)
+    return used

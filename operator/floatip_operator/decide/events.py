@@ -1,0 +1,45 @@
+"""Kubernetes Events for what changed between two statuses."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from floatip_api.v1alpha1 import Condition, FloatingIP, FloatingIPStatus
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Event:
+    """One Event about a FloatingIP."""
+
+    floating_ip: str
+    uid: str
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+_WANTED = {"Accepted": "True", "Allocated": "True", "Ready": "True", "SingleHolder": "True", "Degraded": "False"}
+
+
+def events_between(floating_ip: FloatingIP, after: FloatingIPStatus) -> list[Event]:
+    """What is worth an Event: another holder, and each condition that turned."""
+    before = floating_ip.status or FloatingIPStatus()
+    name, uid = floating_ip.metadata.name, floating_ip.metadata.uid
+    found = []
+    if after.active_node is not None and after.active_node != before.active_node:
+        came_from = f" (before: {before.active_node})" if before.active_node else ""
+        found.append(Event(name, uid, "Normal", "ActiveNodeChanged", f"{after.active_node} holds it{came_from}"))
+    old = {condition.type: condition for condition in before.conditions}
+    for condition in after.conditions:
+        if _turned(old.get(condition.type), condition):
+            is_well = condition.status == _WANTED[condition.type]
+            found.append(Event(name, uid, "Normal" if is_well else "Warning", condition.reason, condition.message))
+    return found
+
+
+def _turned(old: Condition | None, new: Condition) -> bool:
+    """The status changed, or the reason of one that is not as wanted; a first status is news only when it is bad."""
+    if old is None:
+        return new.status != _WANTED[new.type]
+    return old.status != new.status or (new.status != _WANTED[new.type] and old.reason != new.reason)

@@ -1,0 +1,45 @@
+"""Which interface of a node can hold a floating IP, and which LAN that is."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, Interface
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def addresses_of(floating_ip: FloatingIP) -> list[Address]:
+    return [ipaddress.ip_interface(text).ip for text in floating_ip.spec.addresses]
+
+
+def own_addresses(document: FloatingIPNode) -> set[Address]:
+    """The node's own addresses, as its agent reported them."""
+    interfaces = document.status.interfaces if document.status else []
+    return {ipaddress.ip_interface(text).ip for interface in interfaces for text in interface.addresses}
+
+
+def interface_for(document: FloatingIPNode, first: Address, named: str | None) -> Interface | None:
+    """The named interface, or the one whose subnet holds the first address: longest prefix, then lowest name."""
+    interfaces = document.status.interfaces if document.status else []
+    if named is not None:
+        return next((interface for interface in interfaces if interface.name == named), None)
+    matches = [
+        (-network.prefixlen, interface.name, interface)
+        for interface in interfaces
+        for network in networks_of(interface)
+        if network.version == first.version and first in network
+    ]
+    return min(matches, key=lambda match: match[:2])[2] if matches else None
+
+
+def networks_of(interface: Interface) -> list[Network]:
+    return [ipaddress.ip_interface(text).network for text in interface.addresses]
+
+
+def lans(floating_ip: FloatingIP, interfaces: list[Interface]) -> frozenset[Network]:
+    """The connected subnets that a floating IP shares with others: the operator's stand-in for one LAN."""
+    own = {ipaddress.ip_interface(text).network for text in floating_ip.spec.addresses}
+    connected = {network for interface in interfaces for network in networks_of(interface) if not network.is_link_local}
+    return frozenset(own | connected)

@@ -1,0 +1,159 @@
+"""From a snapshot to the next writes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from floatip_api import names
+from floatip_api.conditions import Reason
+from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeSpec, FloatingIPStatus, VirtualRouter
+
+from floatip_operator.decide import acceptance, priorities, rollout
+from floatip_operator.decide.events import Event, events_between
+from floatip_operator.decide.snapshot import Snapshot
+from floatip_operator.decide.standing import Standing
+from floatip_operator.decide.status import Verdict, fold
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """Writes that are safe now, each only where something differs, in sorted order."""
+
+    create_documents: tuple[str, ...] = ()
+    delete_documents: tuple[FloatingIPNode, ...] = ()
+    specs: tuple[tuple[FloatingIPNode, FloatingIPNodeSpec], ...] = ()
+    add_finalizer: tuple[FloatingIP, ...] = ()
+    remove_finalizer: tuple[FloatingIP, ...] = ()
+    heard_again: tuple[tuple[FloatingIP, str | None], ...] = ()
+    """FloatingIPs whose abandon annotation names nodes that live: its new value, None to take it off."""
+    statuses: tuple[tuple[FloatingIP, FloatingIPStatus], ...] = ()
+    events: tuple[Event, ...] = ()
+    secrets: frozenset[str] = frozenset()
+    """The Secrets that agents must read: the whole set, to be compared by the writer."""
+
+
+def decide(snapshot: Snapshot) -> Plan:
+    """The next step for the whole cluster."""
+    standings = [Standing(floating_ip, snapshot) for floating_ip in snapshot.by_age]
+    chosen: dict[str, int] = {}
+    entries: dict[str, list[VirtualRouter]] = _orphans(snapshot, {standing.name for standing in standings})
+    statuses, events, add, remove = [], [], [], []
+    for place, standing in enumerate(standings):
+        verdict, own = _one(standing, standings[:place], standings, chosen, snapshot)
+        for node, routers in own.items():
+            entries.setdefault(node, []).extend(routers)
+        floating_ip = standing.floating_ip
+        is_deleted = floating_ip.metadata.deletion_timestamp is not None
+        if names.FINALIZER not in floating_ip.metadata.finalizers:
+            add += [] if is_deleted else [floating_ip]
+        elif is_deleted and not snapshot.is_definition_deleted and _is_gone(standing):
+            remove.append(floating_ip)
+        status = fold(standing, verdict, snapshot)
+        if status != floating_ip.status:
+            statuses.append((floating_ip, status))
+            events += events_between(floating_ip, status)
+    return Plan(
+        create_documents=tuple(sorted(n.name for n in snapshot.nodes if _wants_document(n.name, snapshot))),
+        delete_documents=tuple(d for d in snapshot.documents if _is_over(d, snapshot)),
+        specs=_changed_specs(entries, snapshot),
+        add_finalizer=tuple(add),
+        remove_finalizer=tuple(remove),
+        heard_again=tuple(change for standing in standings if (change := _annotation(standing))),
+        statuses=tuple(statuses),
+        events=tuple(events),
+        secrets=frozenset(_secrets(entries)),
+    )
+
+
+def _one(
+    standing: Standing, older: list[Standing], everyone: list[Standing], chosen: dict[str, int], snapshot: Snapshot
+) -> tuple[Verdict, dict[str, list[VirtualRouter]]]:
+    """What becomes of one floating IP, and its entries by node."""
+    floating_ip = standing.floating_ip
+    if floating_ip.metadata.deletion_timestamp is not None:
+        if snapshot.is_definition_deleted:
+            return Verdict(waits="the CRD is being deleted: that is no order to let go"), standing.entries
+        return Verdict(is_deleting=True), rollout.let_go(standing, snapshot)
+    refused = acceptance.refusal(standing, older, snapshot)
+    if refused is not None:
+        return Verdict(refusal=refused), standing.entries
+    others = [other for other in everyone if other is not standing]
+    virtual_router_id = acceptance.allocated(standing, others, chosen, snapshot)
+    if virtual_router_id is None:
+        lowest, highest = snapshot.virtual_router_ids
+        message = f"every virtual router ID of {lowest} to {highest} is in use on its subnets"
+        return Verdict(unallocated=(Reason.VIRTUAL_ROUTER_IDS_EXHAUSTED, message)), standing.entries
+    chosen[standing.name] = virtual_router_id
+    verdict = Verdict(virtual_router_id=virtual_router_id)
+    if floating_ip.spec.suspend:
+        return dataclasses.replace(verdict, is_suspended=True), rollout.let_go(standing, snapshot)
+    if names.FINALIZER not in floating_ip.metadata.finalizers:
+        return verdict, standing.entries  # entries follow once their removal is certain
+    try:
+        own = rollout.next_entries(standing, virtual_router_id, snapshot)
+    except priorities.PrioritiesExhausted as error:
+        return dataclasses.replace(verdict, refusal=(Reason.PRIORITIES_EXHAUSTED, str(error))), standing.entries
+    if not any(router.release is None for routers in own.values() for router in routers):
+        message = "no node with a living agent matches and has an interface whose subnet holds the first address"
+        verdict = dataclasses.replace(verdict, unallocated=(Reason.NO_MATCHING_NODES, message))
+    return verdict, own
+
+
+def _orphans(snapshot: Snapshot, known: set[str]) -> dict[str, list[VirtualRouter]]:
+    """Entries without a FloatingIP: nobody gave an order to let go (a store restored from a backup looks like this), so they stay, but one
+    that was asked to let go leaves the list when that is confirmed."""
+    found: dict[str, list[VirtualRouter]] = {}
+    for document in snapshot.documents:
+        said = document.status.virtual_routers if document.status else []
+        done = {(router.name, router.family, router.released_request_id) for router in said}
+        for router in document.spec.virtual_routers:
+            request = router.release.request_id if router.release else None
+            if router.name not in known and (request is None or (router.name, router.family, request) not in done):
+                found.setdefault(document.metadata.name, []).append(router)
+    return found
+
+
+def _changed_specs(
+    entries: dict[str, list[VirtualRouter]], snapshot: Snapshot
+) -> tuple[tuple[FloatingIPNode, FloatingIPNodeSpec], ...]:
+    changed = []
+    for document in sorted(snapshot.documents, key=lambda document: document.metadata.name):
+        routers = sorted(entries.get(document.metadata.name, []), key=lambda router: (router.name, router.family))
+        if routers != document.spec.virtual_routers:
+            changed.append((document, FloatingIPNodeSpec(virtual_routers=routers)))
+    return tuple(changed)
+
+
+def _is_gone(standing: Standing) -> bool:
+    """Every node has confirmed, or a human said that it is off."""
+    live = [n for n, rs in standing.entries.items() if any(not standing.is_released(n, r) for r in rs)]
+    return all(node in standing.abandoned for node in live)
+
+
+def _wants_document(name: str, snapshot: Snapshot) -> bool:
+    labels = snapshot.node_of[name].labels
+    selected = all(labels.get(key) == value for key, value in snapshot.node_selector.items())
+    return selected and name not in snapshot.document_of
+
+
+def _is_over(document: FloatingIPNode, snapshot: Snapshot) -> bool:
+    """The Node is gone, and nothing is left that its agent could hold."""
+    if document.metadata.name in snapshot.node_of or document.spec.virtual_routers:
+        return False
+    if document.status is None:
+        return True
+    held = [router for router in document.status.virtual_routers if router.released_request_id is None]
+    return not held and (document.status.observed_generation or 0) >= document.metadata.generation
+
+
+def _annotation(standing: Standing) -> tuple[FloatingIP, str | None] | None:
+    text = standing.floating_ip.metadata.annotations.get(names.ABANDON)
+    if text is None:
+        return None
+    remaining = ",".join(sorted(standing.abandoned))
+    return None if remaining == text else (standing.floating_ip, remaining or None)
+
+
+def _secrets(entries: dict[str, list[VirtualRouter]]) -> set[str]:
+    authentications = [r.vrrp.authentication for routers in entries.values() for r in routers]
+    return {authentication.secret_ref.name for authentication in authentications if authentication is not None}

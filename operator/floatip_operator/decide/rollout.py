@@ -1,0 +1,120 @@
+"""The next entries of one floating IP in the FloatingIPNodes: added, changed, asked to let go, taken off once that is confirmed.
+
+Two nodes are settled by VRRP only while they hear each other and agree on the wire. So a priority is given on only after its owner left
+it, and a change of the wire goes in phases: Backups out and confirmed, the Active changed and confirmed, Backups in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from floatip_api.rendering import virtual_routers
+from floatip_api.v1alpha1 import Request, VirtualRouter
+
+from floatip_operator.decide import placement, priorities
+from floatip_operator.decide.snapshot import Snapshot
+from floatip_operator.decide.standing import Standing
+
+Entries = dict[str, list[VirtualRouter]]
+
+
+def next_entries(standing: Standing, virtual_router_id: int, snapshot: Snapshot) -> Entries:
+    """Entries by node. Raises `priorities.PrioritiesExhausted`."""
+    desired = _desired(standing, virtual_router_id, snapshot)
+    keeps = _in_phases(standing, desired, snapshot)
+    nodes = {*standing.entries, *keeps}
+    merged = {node: _merge(standing, node, keeps.get(node, []), snapshot) for node in sorted(nodes)}
+    return {node: entries for node, entries in merged.items() if entries}
+
+
+def let_go(standing: Standing, snapshot: Snapshot) -> Entries:
+    """Everything on its way out: deleted or suspended."""
+    merged = {node: _merge(standing, node, [], snapshot) for node in sorted(standing.entries)}
+    return {node: entries for node, entries in merged.items() if entries}
+
+
+def _desired(standing: Standing, virtual_router_id: int, snapshot: Snapshot) -> Entries:
+    """Who takes part and with which priority, as far as that is free now."""
+    spec, name = standing.floating_ip.spec, standing.name
+    present = {node: routers[0].priority for node, routers in standing.present.items()}
+    chosen = placement.candidates(standing.floating_ip, standing.matching, set(present), standing.active, snapshot)
+    order = [
+        node for node in placement.rendezvous(standing.floating_ip.metadata.uid, chosen) if _has_agent(node, snapshot)
+    ]
+    given = {node: p for node in order if (p := standing.matching[node].priority) is not None}
+    held = standing.priorities_held()
+    leaving = {value for node, values in held.items() if node not in chosen for value in values}
+    wanted = priorities.targets(order, given, present, leaving)
+    found: Entries = {}
+    for node, granted in priorities.next_step(wanted, held).items():
+        priority = granted if granted is not None else present.get(node)
+        if priority is not None:
+            found[node] = virtual_routers(
+                name, spec, virtual_router_id=virtual_router_id, priority=priority, entry=standing.matching[node]
+            )
+    return found
+
+
+def _has_agent(node: str, snapshot: Snapshot) -> bool:
+    """Only a node whose agent has spoken gets entries: one without could never confirm that it let go."""
+    status = snapshot.document_of[node].status
+    return status is not None and status.agent is not None
+
+
+def _in_phases(standing: Standing, desired: Entries, snapshot: Snapshot) -> Entries:
+    """What of the desired entries is safe to have now; a node that is left out is asked to let go."""
+    changed = {
+        node for node, routers in standing.present.items() if node in desired and _wire(routers) != _wire(desired[node])
+    }
+    if not changed:
+        waits = any(not _is_confirmed(node, snapshot) for node in standing.active if snapshot.is_fresh(node))
+        return {node: entries for node, entries in desired.items() if not waits or node in standing.present}
+    keeper = _keeper(standing)
+    others = [node for node in standing.entries if node != keeper and node not in standing.abandoned]
+    if others:
+        return {keeper: standing.present[keeper]}
+    return {keeper: desired[keeper]}
+
+
+def _keeper(standing: Standing) -> str:
+    """The node that goes on through a change of the wire: the Active, else the one of highest priority."""
+    present = standing.present
+    return max(present, key=lambda node: (node in standing.active, present[node][0].priority, node))
+
+
+def _is_confirmed(node: str, snapshot: Snapshot) -> bool:
+    document = snapshot.document_of[node]
+    observed = document.status.observed_generation if document.status else None
+    return observed is not None and observed >= document.metadata.generation
+
+
+def _wire(routers: list[VirtualRouter]) -> Mapping[str, object]:
+    """What two routers must agree on to settle who holds the address. Version 3 learns the period from the Active."""
+    return {
+        router.family: (
+            router.vrrp.version,
+            router.vrrp.transport,
+            router.vrrp.authentication,
+            router.interface,
+            router.vrrp.advertisement_period_milliseconds if router.vrrp.version == 2 else None,
+        )
+        for router in routers
+    }
+
+
+def _merge(standing: Standing, node: str, wanted: list[VirtualRouter], snapshot: Snapshot) -> list[VirtualRouter]:
+    """The wanted entries, and those on their way out until the node has confirmed that they are gone."""
+    families = {router.family for router in wanted}
+    found = list(wanted)
+    for router in standing.entries.get(node, []):
+        if router.family in families or standing.is_released(node, router):
+            continue
+        request = router.release or _request(standing, node, snapshot)
+        found.append(router.model_copy(update={"release": request}))
+    return sorted(found, key=lambda router: router.family)
+
+
+def _request(standing: Standing, node: str, snapshot: Snapshot) -> Request:
+    """New for each time that an entry goes out, the same as long as nothing was written: an old confirmation fits no new request."""
+    generation = snapshot.document_of[node].metadata.generation
+    return Request(request_id=f"{standing.floating_ip.metadata.uid}-{generation}")

@@ -1,0 +1,68 @@
+"""The cluster as one decision sees it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property
+
+from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode
+
+UNKNOWN_AFTER = 40.0
+"""Seconds without a renewed Lease after which an agent counts as Unknown."""
+REPLACED_AFTER = 600.0
+"""Seconds after which a candidate that stays away is replaced."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Node:
+    """What decisions need of a Kubernetes Node."""
+
+    name: str
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """All ages are seconds by the operator's own monotonic clock: `lease_ages` since an agent's Lease was last seen to change,
+    `claim_ages` since a node was first seen Active for a FloatingIP without a break (keys: FloatingIP, node). `now` is
+    RFC 3339 text, for people."""
+
+    cluster_uid: str
+    now: str
+    floating_ips: tuple[FloatingIP, ...] = ()
+    documents: tuple[FloatingIPNode, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    lease_ages: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    claim_ages: Mapping[tuple[str, str], float] = dataclasses.field(default_factory=dict)
+    cluster_ranges: tuple[str, ...] = ()
+    """Pod and Service ranges, in which no floating address may lie."""
+    virtual_router_ids: tuple[int, int] = (20, 250)
+    node_selector: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    is_definition_deleted: bool = False
+    """The FloatingIP CRD is being deleted: its objects' deletionTimestamps are no order to let go."""
+
+    @cached_property
+    def document_of(self) -> dict[str, FloatingIPNode]:
+        return {document.metadata.name: document for document in self.documents}
+
+    @cached_property
+    def node_of(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def by_age(self) -> tuple[FloatingIP, ...]:
+        """The oldest first: it wins every conflict."""
+        return tuple(sorted(self.floating_ips, key=lambda f: (f.metadata.creation_timestamp, f.metadata.uid)))
+
+    def lease_age(self, node: str) -> float:
+        return self.lease_ages.get(node, float("inf"))
+
+    def is_fresh(self, node: str) -> bool:
+        """The node runs the agent: it has reported itself, and its Lease is renewed."""
+        document = self.document_of.get(node)
+        has_agent = document is not None and document.status is not None and document.status.agent is not None
+        return has_agent and self.lease_age(node) < UNKNOWN_AFTER
+
+    def is_away(self, node: str) -> bool:
+        return node not in self.node_of or self.lease_age(node) >= REPLACED_AFTER

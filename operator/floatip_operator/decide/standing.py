@@ -1,0 +1,117 @@
+"""What one floating IP has on the nodes now: entries in specs, and what the agents say of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+
+from floatip_api import names
+from floatip_api.v1alpha1 import FloatingIP, NodeEntry, VirtualRouter, VirtualRouterStatus
+
+from floatip_operator.decide import links, placement
+from floatip_operator.decide.snapshot import Snapshot
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """One floating IP in one snapshot."""
+
+    floating_ip: FloatingIP
+    snapshot: Snapshot
+
+    @property
+    def name(self) -> str:
+        return self.floating_ip.metadata.name
+
+    @cached_property
+    def matching(self) -> dict[str, NodeEntry]:
+        """The nodes that may take part, with the entry that says how."""
+        return placement.entries(self.floating_ip, self.snapshot)
+
+    @cached_property
+    def entries(self) -> dict[str, list[VirtualRouter]]:
+        """What stands in the FloatingIPNodes for it, by node."""
+        found: dict[str, list[VirtualRouter]] = {}
+        for document in self.snapshot.documents:
+            own = [router for router in document.spec.virtual_routers if router.name == self.name]
+            if own:
+                found[document.metadata.name] = own
+        return found
+
+    @cached_property
+    def present(self) -> dict[str, list[VirtualRouter]]:
+        """The entries that are not on their way out."""
+        kept = {node: [r for r in routers if r.release is None] for node, routers in self.entries.items()}
+        return {node: routers for node, routers in kept.items() if routers}
+
+    @cached_property
+    def reported(self) -> dict[str, list[VirtualRouterStatus]]:
+        """What agents say of it, by node, fresh or not."""
+        found: dict[str, list[VirtualRouterStatus]] = {}
+        for document in self.snapshot.documents:
+            routers = document.status.virtual_routers if document.status else []
+            own = [router for router in routers if router.name == self.name]
+            if own:
+                found[document.metadata.name] = own
+        return found
+
+    @cached_property
+    def abandoned(self) -> frozenset[str]:
+        """Nodes of which a human says that they are off; one that is heard again is not."""
+        text = self.floating_ip.metadata.annotations.get(names.ABANDON, "")
+        said = {name.strip() for name in text.split(",") if name.strip()}
+        return frozenset(name for name in said if not self.snapshot.is_fresh(name))
+
+    @cached_property
+    def active(self) -> set[str]:
+        """Nodes whose last word is Active, in any family."""
+        return {node for node, routers in self.reported.items() if any(r.state == "Active" for r in routers)}
+
+    @cached_property
+    def lans(self) -> frozenset[links.Network]:
+        first = links.addresses_of(self.floating_ip)[0]
+        found = []
+        for node, entry in self.matching.items():
+            named = entry.interface or self.floating_ip.spec.interface
+            interface = links.interface_for(self.snapshot.document_of[node], first, named)
+            if interface is not None:
+                found.append(interface)
+        return links.lans(self.floating_ip, found)
+
+    @cached_property
+    def virtual_router_id(self) -> int | None:
+        """The ID that is already its own: on the nodes, in its status (which may be lost), or asked for."""
+        used = [router.virtual_router_id for routers in self.entries.values() for router in routers]
+        if used:
+            return used[0]
+        status = self.floating_ip.status
+        recorded = status.virtual_router_id if status else None
+        return recorded or self.floating_ip.spec.virtual_router_id
+
+    def is_released(self, node: str, router: VirtualRouter) -> bool:
+        """The agent confirmed this very request: the addresses are out of the kernel."""
+        return router.release is not None and any(
+            said.family == router.family and said.released_request_id == router.release.request_id
+            for said in self.reported.get(node, [])
+        )
+
+    def unconfirmed(self) -> list[str]:
+        """Nodes that may still hold it although they should not, less the abandoned ones."""
+        return [
+            node
+            for node, routers in self.entries.items()
+            if node not in self.abandoned and any(r.release and not self.is_released(node, r) for r in routers)
+        ]
+
+    def priorities_held(self) -> dict[str, set[int]]:
+        """The values that each node has, or has not confirmed to have left."""
+        held: dict[str, set[int]] = {}
+        for node in {*self.entries, *self.reported} - self.abandoned:
+            specified = {r.priority for r in self.entries.get(node, []) if not self.is_released(node, r)}
+            said = {
+                r.priority
+                for r in self.reported.get(node, [])
+                if r.priority is not None and r.released_request_id is None
+            }
+            held[node] = specified | said
+        return {node: values for node, values in held.items() if values}

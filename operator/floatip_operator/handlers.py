@@ -1,0 +1,52 @@
+"""kopf's part: events of the watched kinds go into the picture, nothing is decided here."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import kopf
+from floatip_api import names
+
+from floatip_operator.cluster import Cluster
+
+_KINDS = (
+    ((names.GROUP, names.VERSION, names.FLOATING_IPS), names.FLOATING_IP),
+    ((names.GROUP, names.VERSION, names.FLOATING_IP_NODES), names.FLOATING_IP_NODE),
+    (("", "v1", "nodes"), "Node"),
+    (("coordination.k8s.io", "v1", "leases"), "Lease"),
+)
+
+
+def registry(cluster: Cluster) -> kopf.OperatorRegistry:
+    """`on.event` only: no annotations, finalizers or indices of kopf's own on anybody's objects."""
+    made = kopf.OperatorRegistry()
+    kopf.on.login(registry=made)(_login)
+    for (group, version, plural), kind in _KINDS:
+        kopf.on.event(group, version, plural, registry=made, id=f"event-{plural}")(_handler(cluster, kind))
+    return made
+
+
+def settings() -> kopf.OperatorSettings:
+    made = kopf.OperatorSettings()
+    made.posting.enabled = False
+    made.watching.server_timeout = 240
+    made.watching.client_timeout = 300
+    return made
+
+
+def _handler(cluster: Cluster, kind: str) -> Any:
+    async def take(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's word
+        entry = dict(body)
+        if type == "DELETED":
+            cluster.remove(kind, entry["metadata"]["name"])
+        else:
+            cluster.put(kind, entry)
+
+    return take
+
+
+def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    if "KUBECONFIG" in os.environ:
+        return kopf.login_with_kubeconfig(**kwargs)
+    return kopf.login_with_service_account(**kwargs)

@@ -1,0 +1,178 @@
+"""The operator's only reads and writes of the Kubernetes API.
+
+Updates carry uid and resourceVersion, creation is a POST: a stale leader that wakes up can neither overwrite nor resurrect anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from floatip_api import names
+from kubernetes.aio import client, config
+
+FIELD_MANAGER = "floatip-operator"
+
+_GROUP = f"/apis/{names.API_VERSION}"
+FLOATING_IPS = f"{_GROUP}/{names.FLOATING_IPS}"
+FLOATING_IP_NODES = f"{_GROUP}/{names.FLOATING_IP_NODES}"
+NODES = "/api/v1/nodes"
+_DEFINITION = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{names.FLOATING_IPS}.{names.GROUP}"
+_SERVICE_RANGES = "/apis/networking.k8s.io/v1/servicecidrs"
+_PAGE = 500
+_TIMEOUT = 15
+
+Object = dict[str, Any]
+
+
+class ApiError(Exception):
+    """The API server refused. `status` is HTTP's; the text is the server's own."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def leases(namespace: str) -> str:
+    return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+
+
+async def load_configuration() -> client.Configuration:
+    """In a cluster the service account's, else KUBECONFIG's. Raises `config.ConfigException`."""
+    configuration = client.Configuration()
+    if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    else:
+        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    return configuration
+
+
+class Kube:
+    """Raw JSON in and out: the models of floatip_api give it its types."""
+
+    def __init__(self, api: client.ApiClient, namespace: str) -> None:
+        self._api = api
+        self.namespace = namespace
+
+    async def list_all(self, path: str) -> list[Object]:
+        """Every object, in pages."""
+        found: list[Object] = []
+        token = ""
+        while True:
+            page = await self._request("GET", path, {"limit": str(_PAGE), "continue": token})
+            found += page["items"]
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return found
+
+    async def get(self, path: str) -> Object | None:
+        try:
+            return await self._request("GET", path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def create_document(self, name: str) -> Object:
+        body = {**_head(names.FLOATING_IP_NODE), "metadata": {"name": name}, "spec": {"virtualRouters": []}}
+        return await self._request("POST", FLOATING_IP_NODES, body=body)
+
+    async def write_document(self, metadata: Mapping[str, Any], spec: Object) -> Object:
+        """Server-side apply of a FloatingIPNode's spec, only onto this very version of it."""
+        body = {**_head(names.FLOATING_IP_NODE), "metadata": dict(metadata), "spec": spec}
+        return await self._apply(f"{FLOATING_IP_NODES}/{metadata['name']}", body)
+
+    async def delete_document(self, metadata: Mapping[str, Any]) -> None:
+        preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        await self._request("DELETE", f"{FLOATING_IP_NODES}/{metadata['name']}", body={"preconditions": preconditions})
+
+    async def write_status(self, metadata: Mapping[str, Any], status: Object) -> Object:
+        body = {**_head(names.FLOATING_IP), "metadata": dict(metadata), "status": status}
+        return await self._apply(f"{FLOATING_IPS}/{metadata['name']}/status", body)
+
+    async def change_metadata(self, metadata: Mapping[str, Any], change: Object) -> Object:
+        """Merge `change` into a FloatingIP's metadata, only onto this very version of it."""
+        path = f"{FLOATING_IPS}/{metadata['name']}"
+        body = {"metadata": {**change, "uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}}
+        return await self._request("PATCH", path, body=body, content="application/merge-patch+json")
+
+    async def grant_secrets(self, secrets: Sequence[str]) -> None:
+        """Keep the agents' Role at exactly these Secrets. No Secret: no rule, since an empty list of names would grant all."""
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/roles/{names.AGENT_SECRETS_ROLE}"
+        rule = {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "resourceNames": list(secrets),
+            "verbs": ["get", "list", "watch"],
+        }
+        rules = [rule] if secrets else []
+        role = await self.get(path)
+        if role is not None and (role.get("rules") or []) != rules:
+            await self._request("PATCH", path, body={"rules": rules}, content="application/merge-patch+json")
+
+    async def ensure_daemon_set(self, wanted: Object, digest_annotation: str) -> None:
+        """Apply the agents' DaemonSet unless it was made from the same settings."""
+        path = f"/apis/apps/v1/namespaces/{self.namespace}/daemonsets/{names.AGENT_DAEMON_SET}"
+        present = await self.get(path)
+        digest = wanted["metadata"]["annotations"][digest_annotation]
+        if present is None or present["metadata"].get("annotations", {}).get(digest_annotation) != digest:
+            await self._apply(path, wanted)
+
+    async def record_event(self, event: Object) -> None:
+        """Events about objects without a namespace live in `default`."""
+        await self._request("POST", "/api/v1/namespaces/default/events", body=event)
+
+    async def is_definition_deleted(self) -> bool:
+        definition = await self.get(_DEFINITION)
+        return definition is None or "deletionTimestamp" in definition["metadata"]
+
+    async def cluster_uid(self) -> str:
+        """The UID of kube-system: what tells this cluster from another."""
+        namespace = await self._request("GET", "/api/v1/namespaces/kube-system")
+        return str(namespace["metadata"]["uid"])
+
+    async def service_ranges(self) -> list[str]:
+        """Empty before ServiceCIDR objects exist (Kubernetes 1.33)."""
+        try:
+            found = await self.list_all(_SERVICE_RANGES)
+        except ApiError as error:
+            if error.status in {403, 404}:
+                return []
+            raise
+        return [text for entry in found for text in entry["spec"]["cidrs"]]
+
+    async def create_lease(self, lease: Object) -> Object:
+        return await self._request("POST", leases(self.namespace), body=lease)
+
+    async def replace_lease(self, lease: Object) -> Object:
+        return await self._request("PUT", f"{leases(self.namespace)}/{lease['metadata']['name']}", body=lease)
+
+    async def _apply(self, path: str, body: Object) -> Object:
+        query = {"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
+        return await self._request("PATCH", path, query, body, "application/apply-patch+yaml")
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content: str = "application/json",
+    ) -> Object:
+        headers = {"Content-Type": content, "Accept": "application/json"}
+        parameters = [(key, value) for key, value in (query or {}).items() if value]
+        serialized = await self._api.param_serialize(
+            method, path, query_params=parameters, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        response = await self._api.call_api(*serialized, _request_timeout=_TIMEOUT)
+        text = await response.read()  # type: ignore[no-untyped-call]
+        answer = json.loads(text) if text else {}
+        if not 200 <= response.status < 300:
+            raise ApiError(response.status, answer.get("message", f"{method} {path}: HTTP {response.status}"))
+        return dict(answer)
+
+
+def _head(kind: str) -> Object:
+    return {"apiVersion": names.API_VERSION, "kind": kind}

@@ -1,0 +1,104 @@
+"""One replica acts at a time: a Lease of the operator's own, judged by a monotonic clock."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from floatip_api import names
+
+from floatip_operator import kube
+
+log = logging.getLogger(__name__)
+
+DURATION = 15.0
+"""Seconds after the last change that we saw, after which a Lease is free."""
+RENEW_DEADLINE = 10.0
+"""Seconds without a successful renewal after which the leader ends itself."""
+RETRY = 2.0
+
+
+class Leadership:
+    """Acquire, then keep; `keep` returns when the Lease is lost."""
+
+    def __init__(self, api: kube.Kube, identity: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._api = api
+        self._identity = identity
+        self._clock = clock
+        self._path = f"{kube.leases(api.namespace)}/{names.OPERATOR_LEASE}"
+        self._seen: tuple[str, float] | None = None
+        self._lease: dict[str, Any] | None = None
+
+    async def acquire(self) -> None:
+        """Until the Lease is ours."""
+        is_said = False
+        while not await self._try(self._take):
+            if not is_said:
+                log.info("another replica leads; waiting")
+                is_said = True
+            await asyncio.sleep(RETRY)
+        log.info("leading as %s", self._identity)
+
+    async def keep(self) -> None:
+        """Renew until that was impossible for `RENEW_DEADLINE`, or somebody else has the Lease."""
+        renewed_at = self._clock()
+        while self._clock() - renewed_at < RENEW_DEADLINE:
+            await asyncio.sleep(RETRY)
+            if await self._try(self._take):
+                renewed_at = self._clock()
+        log.error("the Lease could not be renewed for %.0f s: another replica may lead", RENEW_DEADLINE)
+
+    async def give_up(self) -> None:
+        """A clean stop: the next replica need not wait."""
+        if self._lease is not None:
+            self._lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+            await self._try(self._write)
+
+    async def _try(self, step: Callable[[], Any]) -> bool:
+        try:
+            async with asyncio.timeout(RETRY * 2):
+                return bool(await step())
+        except (TimeoutError, kube.ApiError, OSError) as error:
+            log.warning("Lease %s: %s", names.OPERATOR_LEASE, error or type(error).__name__)
+            return False
+
+    async def _take(self) -> bool:
+        present = await self._api.get(self._path)
+        if present is None:
+            head = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+            metadata = {"name": names.OPERATOR_LEASE, "namespace": self._api.namespace}
+            self._lease = await self._api.create_lease({**head, "metadata": metadata, "spec": self._spec(0)})
+            return True
+        spec = present["spec"]
+        if spec.get("holderIdentity") not in {None, "", self._identity} and not self._is_expired(spec):
+            return False
+        changes = spec.get("leaseTransitions", 0) + (spec.get("holderIdentity") != self._identity)
+        present["spec"] = self._spec(changes)
+        self._lease = present
+        return await self._write()
+
+    async def _write(self) -> bool:
+        assert self._lease is not None
+        self._lease = await self._api.replace_lease(self._lease)
+        return True
+
+    def _is_expired(self, spec: dict[str, Any]) -> bool:
+        """By how long *we* have not seen it change: clocks of two machines are never compared."""
+        renewal = f"{spec.get('holderIdentity')}/{spec.get('renewTime')}"
+        if self._seen is None or self._seen[0] != renewal:
+            self._seen = (renewal, self._clock())
+        return self._clock() - self._seen[1] > DURATION
+
+    def _spec(self, transitions: int) -> dict[str, Any]:
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": int(DURATION),
+            "renewTime": now,
+            "acquireTime": now,
+            "leaseTransitions": transitions,
+        }

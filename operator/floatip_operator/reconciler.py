@@ -1,0 +1,200 @@
+"""Turns snapshots into writes, one pass after the other: nothing here runs twice at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime
+import logging
+import uuid
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from floatip_api import names
+from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode
+
+from floatip_operator import agents, kube
+from floatip_operator.cluster import Cluster
+from floatip_operator.decide.events import Event
+from floatip_operator.decide.plan import Plan, decide
+from floatip_operator.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+RESYNC = 300.0
+"""Seconds between whole lists: a watch that went silent cannot hide a change for longer."""
+TICK = 5.0
+"""Seconds after which ages (Leases, claims) are looked at again although nothing happened."""
+_SETTLE = 0.05
+"""Seconds that a burst of events gets to end before a decision is made from it."""
+_AT_ONCE = 16
+"""Writes under way together."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    namespace: str
+    virtual_router_ids: tuple[int, int] = (20, 250)
+    agents: agents.AgentSettings | None = None
+    """None: the agents' DaemonSet is somebody else's."""
+
+
+class Reconciler:
+    """`turned_at` is the loop time of the last whole pass, for the health endpoint."""
+
+    def __init__(self, api: kube.Kube, cluster: Cluster, settings: Settings, metrics: Metrics) -> None:
+        self._api = api
+        self._cluster = cluster
+        self._settings = settings
+        self._metrics = metrics
+        self._cluster_uid = ""
+        self._service_ranges: list[str] = []
+        self._granted: frozenset[str] | None = None
+        self.turned_at = 0.0
+
+    async def run(self) -> None:
+        """For ever. An API server that is away costs time, never state."""
+        loop = asyncio.get_running_loop()
+        resync_at, delay = 0.0, 0.5
+        while True:
+            try:
+                if loop.time() >= resync_at:
+                    await self._resync()
+                    resync_at = loop.time() + RESYNC
+                await self._pass()
+                delay = 0.5
+            except (TimeoutError, kube.ApiError, OSError) as error:
+                self._metrics.errors.inc()
+                log.warning("reconciling failed, again in %.1f s: %s", delay, error or type(error).__name__)
+                resync_at = 0.0
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 15.0)
+                continue
+            self.turned_at = loop.time()
+            await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._cluster.changed.wait(), TICK)
+        except TimeoutError:
+            return
+        await asyncio.sleep(_SETTLE)
+
+    async def _resync(self) -> None:
+        """Whole lists first: a decision made before every list is known would take nodes for gone."""
+        self._cluster_uid = await self._api.cluster_uid()
+        self._service_ranges = await self._api.service_ranges()
+        for kind, path in (
+            ("Node", kube.NODES),
+            ("Lease", kube.leases(self._settings.namespace)),
+            (names.FLOATING_IP_NODE, kube.FLOATING_IP_NODES),
+            (names.FLOATING_IP, kube.FLOATING_IPS),
+        ):
+            self._cluster.replace(kind, await self._api.list_all(path))
+        if self._settings.agents is not None:
+            wanted = agents.daemon_set(self._settings.agents, self._settings.namespace)
+            await self._api.ensure_daemon_set(wanted, agents.SETTINGS_DIGEST)
+        self._granted = None
+
+    async def _pass(self) -> None:
+        self._cluster.changed.clear()
+        is_deleted = self._cluster.has_deletions() and await self._api.is_definition_deleted()
+        with self._metrics.duration.time():
+            plan = decide(
+                self._cluster.snapshot(
+                    cluster_uid=self._cluster_uid,
+                    cluster_ranges=self._service_ranges,
+                    virtual_router_ids=self._settings.virtual_router_ids,
+                    node_selector=self._settings.agents.node_selector if self._settings.agents else {},
+                    is_definition_deleted=is_deleted,
+                )
+            )
+        await self._carry_out(plan)
+        for kind in (names.FLOATING_IP, names.FLOATING_IP_NODE, "Node"):
+            self._metrics.objects.labels(kind=kind).set(self._cluster.count(kind))
+
+    async def _carry_out(self, plan: Plan) -> None:
+        """Secrets before the entries that need them, specs before the statuses that speak of them."""
+        if plan.secrets != self._granted:
+            await self._api.grant_secrets(sorted(plan.secrets))
+            self._granted = plan.secrets
+        api = self._api
+        documents = [self._keep(names.FLOATING_IP_NODE, api.create_document(name)) for name in plan.create_documents]
+        documents += [
+            self._keep(names.FLOATING_IP_NODE, api.write_document(_version(document), spec.to_manifest()))
+            for document, spec in plan.specs
+        ]
+        documents += [api.delete_document(_version(document)) for document in plan.delete_documents]
+        await _all(documents)
+        await _all([self._finalizer(floating_ip, present=True) for floating_ip in plan.add_finalizer])
+        await _all([self._finalizer(floating_ip, present=False) for floating_ip in plan.remove_finalizer])
+        await _all([self._annotate(floating_ip, value) for floating_ip, value in plan.heard_again])
+        statuses = [
+            self._keep(names.FLOATING_IP, api.write_status(_identity(floating_ip), status.to_manifest()))
+            for floating_ip, status in plan.statuses
+        ]
+        await _all(statuses)
+        for event in plan.events:
+            log.info("%s: %s: %s", event.floating_ip, event.reason, event.message)
+            await _all([api.record_event(_event(event))])
+
+    async def _keep(self, kind: str, write: Awaitable[dict[str, Any]]) -> None:
+        """Put the answer of a write into the picture, so that the next decision is not made from before it."""
+        self._cluster.put(kind, await write)
+
+    async def _finalizer(self, floating_ip: FloatingIP, *, present: bool) -> None:
+        others = [name for name in floating_ip.metadata.finalizers if name != names.FINALIZER]
+        change = {"finalizers": [*others, names.FINALIZER] if present else others}
+        answer = await self._api.change_metadata(_version(floating_ip), change)
+        if present or others:
+            self._cluster.put(names.FLOATING_IP, answer)
+
+    async def _annotate(self, floating_ip: FloatingIP, value: str | None) -> None:
+        change = {"annotations": {names.ABANDON: value}}
+        await self._keep(names.FLOATING_IP, self._api.change_metadata(_version(floating_ip), change))
+
+
+async def _all(writes: Sequence[Awaitable[None]]) -> None:
+    """A few at a time. A conflict means that somebody was faster: the next pass decides anew from what is there then."""
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(write: Awaitable[None]) -> None:
+        async with limit:
+            try:
+                await write
+            except kube.ApiError as error:
+                if error.status not in {404, 409}:
+                    raise
+                log.info("decided from an older picture, again with the next: %s", error)
+
+    await asyncio.gather(*(one(write) for write in writes))
+
+
+def _identity(entry: FloatingIP | FloatingIPNode) -> dict[str, str]:
+    return {"name": entry.metadata.name, "uid": entry.metadata.uid}
+
+
+def _version(entry: FloatingIP | FloatingIPNode) -> dict[str, str]:
+    return {**_identity(entry), "resourceVersion": entry.metadata.resource_version}
+
+
+def _event(event: Event) -> dict[str, Any]:
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{event.floating_ip}.{uuid.uuid4().hex[:16]}", "namespace": "default"},
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": names.FLOATING_IP,
+            "name": event.floating_ip,
+            "uid": event.uid,
+        },
+        "type": event.type,
+        "reason": event.reason,
+        "message": event.message,
+        "source": {"component": kube.FIELD_MANAGER},
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }
