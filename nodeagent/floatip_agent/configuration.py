@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 FORMAT = 1
+
+_SECOND = 1_000_000_000
+_CENTISECOND = 10_000_000
 
 Family = Literal["IPv4", "IPv6"]
 
@@ -91,8 +95,13 @@ class Configuration:
         routers = tuple(
             _router(entry, f"routers[{index}]") for index, entry in enumerate(_list(fields.get("routers"), "routers"))
         )
+        first: dict[tuple[str, Family], int] = {}
+        for index, router in enumerate(routers):
+            if first.setdefault(router.key, index) != index:
+                raise ConfigurationError(f"routers[{index}]: {'/'.join(router.key)} is there already")
         health = {
-            name: _health(entry, f"health[{name}]") for name, entry in _mapping(fields.get("health"), "health").items()
+            name: read_health(entry, f"health[{name}]")
+            for name, entry in _mapping(fields.get("health"), "health").items()
         }
         return cls(
             routers=routers,
@@ -114,28 +123,49 @@ class Configuration:
 
 
 def _router(entry: object, where: str) -> RouterConfiguration:
-    fields = dict(_mapping(entry, where))
-    known = {field.name for field in dataclasses.fields(RouterConfiguration)}
-    if unknown := sorted(set(fields) - known):
+    fields = _mapping(entry, where)
+    if unknown := sorted(set(fields) - set(_CHECKS)):
         raise ConfigurationError(f"{where}.{unknown[0]}: unknown field")
-    fields["addresses"] = tuple(str(address) for address in _list(fields.get("addresses"), f"{where}.addresses"))
-    for name in ("virtual_router_id", "priority", "version", "advertisement_interval", "preempt_delay"):
-        if name in fields:
-            _integer(fields[name], f"{where}.{name}")
-    if not fields.get("name") or fields.get("family") not in {"IPv4", "IPv6"}:
-        raise ConfigurationError(f"{where}: name and family (IPv4 or IPv6) are required")
+    values = {name: _CHECKS[name](value, f"{where}.{name}") for name, value in fields.items()}
     try:
-        return RouterConfiguration(**fields)
+        router = RouterConfiguration(**values)
     except TypeError as error:
         raise ConfigurationError(f"{where}: {error}") from error
+    _check_addresses(router, where)
+    _check_interval(router, where)
+    return router
 
 
-def _health(entry: object, where: str) -> Health:
+def _check_addresses(router: RouterConfiguration, where: str) -> None:
+    family = socket.AF_INET if router.family == "IPv4" else socket.AF_INET6
+    named = [(address, f"{where}.addresses") for address in router.addresses]
+    if router.source_address is not None:
+        named.append((router.source_address, f"{where}.source_address"))
+    for address, field in named:
+        try:
+            socket.inet_pton(family, address.partition("/")[0])
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"{field}: {address!r} is not an {router.family} address") from error
+
+
+def _check_interval(router: RouterConfiguration, where: str) -> None:
+    """What the wire can carry (RFC 9568 5.2.7, RFC 3768 5.3.7)."""
+    unit, most, text = (_SECOND, 255, "whole seconds") if router.version == 2 else (_CENTISECOND, 4095, "centiseconds")
+    count, rest = divmod(router.advertisement_interval, unit)
+    if rest or not 1 <= count <= most:
+        field = f"{where}.advertisement_interval"
+        raise ConfigurationError(
+            f"{field}: {router.advertisement_interval} ns: version {router.version} takes 1 to {most} {text}"
+        )
+
+
+def read_health(entry: object, where: str) -> Health:
+    """Raises `ConfigurationError` naming the field below `where`."""
     fields = _mapping(entry, where)
     return Health(
-        lower_by=_integer(fields.get("lower_by", 0), f"{where}.lower_by"),
-        faults=tuple(str(text) for text in _list(fields.get("faults", []), f"{where}.faults")),
-        waiting=tuple(str(text) for text in _list(fields.get("waiting", []), f"{where}.waiting")),
+        lower_by=_not_negative(fields.get("lower_by", 0), f"{where}.lower_by"),
+        faults=_texts(fields.get("faults", []), f"{where}.faults"),
+        waiting=_texts(fields.get("waiting", []), f"{where}.waiting"),
     )
 
 
@@ -155,3 +185,79 @@ def _integer(value: object, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ConfigurationError(f"{where}: an integer is required, not {value!r}")
     return value
+
+
+def _not_negative(value: object, where: str) -> int:
+    number = _integer(value, where)
+    if number < 0:
+        raise ConfigurationError(f"{where}: not negative is required, not {number}")
+    return number
+
+
+def _octet(value: object, where: str) -> int:
+    number = _integer(value, where)
+    if not 1 <= number <= 255:
+        raise ConfigurationError(f"{where}: 1 to 255, not {number}")
+    return number
+
+
+def _boolean(value: object, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{where}: true or false is required, not {value!r}")
+    return value
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{where}: a string is required, not {value!r}")
+    return value
+
+
+def _name(value: object, where: str) -> str:
+    if not value:
+        raise ConfigurationError(f"{where}: required")
+    return _text(value, where)
+
+
+def _text_or_none(value: object, where: str) -> str | None:
+    return None if value is None else _text(value, where)
+
+
+def _texts(value: object, where: str) -> tuple[str, ...]:
+    return tuple(_text(entry, where) for entry in _list(value, where))
+
+
+def _addresses(value: object, where: str) -> tuple[str, ...]:
+    if not (addresses := _texts(value, where)):
+        raise ConfigurationError(f"{where}: at least one is required")
+    return addresses
+
+
+def _one_of(*allowed: object) -> Callable[[object, str], Any]:
+    def check(value: object, where: str) -> Any:
+        if not any(type(value) is type(known) and value == known for known in allowed):
+            raise ConfigurationError(f"{where}: {' or '.join(map(str, allowed))}, not {value!r}")
+        return value
+
+    return check
+
+
+_CHECKS: Mapping[str, Callable[[object, str], Any]] = {
+    "name": _name,
+    "family": _one_of("IPv4", "IPv6"),
+    "virtual_router_id": _octet,
+    "addresses": _addresses,
+    "priority": _octet,
+    "version": _one_of(2, 3),
+    "advertisement_interval": _integer,
+    "interface": _text_or_none,
+    "source_address": _text_or_none,
+    "ipv4_checksum": _one_of("PseudoHeader", "MessageOnly"),
+    "link_local": _one_of("Derived", "None"),
+    "password": _text_or_none,
+    "preempt": _boolean,
+    "preempt_delay": _not_negative,
+    "group": _text,
+    "release": _text_or_none,
+}
+"""One for each field of `RouterConfiguration`: the value and its place in the document in, the value out."""

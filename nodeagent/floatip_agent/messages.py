@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from floatip_agent.configuration import Configuration, ConfigurationError, Family, Health
+from floatip_agent.configuration import Configuration, ConfigurationError, Family, Health, read_health
 
 Scheduling = Literal["RealTime", "Nice", "Normal"]
 State = Literal["Initialize", "Backup", "Active", "Fault"]
@@ -118,9 +118,7 @@ def decode(line: bytes) -> Message:
         if kind is Configure:
             return Configure(int(body["serial"]), Configuration.from_json(body["configuration"]))
         if kind is HealthChanged:
-            fields = body["health"]
-            health = Health(int(fields["lower_by"]), tuple(fields["faults"]), tuple(fields["waiting"]))
-            return HealthChanged(str(body["name"]), health)
+            return HealthChanged(str(body["name"]), read_health(body["health"], "health"))
         message: Message = kind(**body)
     except ConfigurationError:
         raise
