@@ -69,25 +69,17 @@ class Cluster:
         self._stack.pop_all()
 
     def _install(self) -> list[dict[str, Any]]:
-        """What the README tells a user to do: the CRDs, then the chart."""
+        """What `helm install` does: the chart's manifests, CRDs among them."""
         plane = self.control_plane
-        for crd in sorted((ROOT / "crds").glob("*.yaml")):
-            plane.apply(crd)
+        helm = [str(binaries.path(binaries.HELM)), "template", "floatip", str(CHART), "--namespace", NAMESPACE]
+        done = subprocess.run(helm, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"helm template: {done.stderr.strip()}")
+        plane.kubectl("create", "namespace", NAMESPACE)
+        plane.apply(done.stdout)
         plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-        plane.apply(yaml.safe_dump({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}))
-        helm = [
-            str(binaries.path(binaries.HELM)),
-            "template",
-            "floatip",
-            str(CHART),
-            "--namespace",
-            NAMESPACE,
-            "--skip-crds",
-        ]
-        rendered = subprocess.run(helm, capture_output=True, text=True, check=True).stdout
-        plane.apply(rendered)
         self._say("CRDs and chart: RBAC, admission policy")
-        return [document for document in yaml.safe_load_all(rendered) if document]
+        return [document for document in yaml.safe_load_all(done.stdout) if document]
 
     def _register_nodes(self) -> None:
         """What a kubelet would report of itself. Without capacity the scheduler binds nothing to a node."""
@@ -101,11 +93,16 @@ class Cluster:
             plane.kubectl("patch", "node", node, "--subresource=status", "--type=merge", "-p", json.dumps(status))
 
     def _start_operator(self, manifests: list[dict[str, Any]]) -> Operator:
-        plane = self.control_plane
-        deployments = (document for document in manifests if document["kind"] == "Deployment")
-        account = next(deployments)["spec"]["template"]["spec"]["serviceAccountName"]
-        kubeconfig = plane.kubeconfig_for("operator", plane.token(account, NAMESPACE), NAMESPACE)
-        operator = Operator(self.control_plane_host, kubeconfig, namespace=NAMESPACE)
+        """With the arguments and the settings file of the chart's Deployment, and its service account's token."""
+        plane, kinds = self.control_plane, {document["kind"]: document for document in manifests}
+        pod, (settings,) = kinds["Deployment"]["spec"]["template"]["spec"], kinds["ConfigMap"]["data"].items()
+        (mount,) = pod["containers"][0]["volumeMounts"]
+        name, text = settings
+        (self.control_plane_host.folder / name).write_text(text)
+        folder = str(self.control_plane_host.folder)
+        arguments = [argument.replace(mount["mountPath"], folder) for argument in pod["containers"][0]["args"]]
+        kubeconfig = plane.kubeconfig_for("operator", plane.token(pod["serviceAccountName"], NAMESPACE), NAMESPACE)
+        operator = Operator(self.control_plane_host, kubeconfig, arguments)
         operator.start()
         self._say("operator")
         return operator

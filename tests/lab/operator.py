@@ -12,6 +12,6 @@ from lab.programs import Program
 class Operator(Program):
     """`floatip-operator run`."""
 
-    def __init__(self, host: Host, kubeconfig: Path, *, namespace: str, arguments: Sequence[str] = ()) -> None:
-        command = ["floatip-operator", "run", "--namespace", namespace, *arguments]
+    def __init__(self, host: Host, kubeconfig: Path, arguments: Sequence[str]) -> None:
+        command = ["floatip-operator", "run", *arguments]
         super().__init__(host, command, host.folder / "operator.log", {"KUBECONFIG": str(kubeconfig)})
