@@ -77,9 +77,20 @@ def test_every_field_arrives_in_the_engines_units() -> None:
         ([node(entry("a")), None, node(entry("a"), uid="u2", generation=1)], "a", ""),
         ([node(entry("a")), node(uid="u2", generation=1)], "a", "a"),
         # "a deletionTimestamp on the FloatingIPNode"
-        ([node(entry("a")), {"metadata": {"uid": "u1", "generation": 8, "deletionTimestamp": "2026-01-01T00:00:00Z"}}], "a", "a"),
+        (
+            [
+                node(entry("a")),
+                {"metadata": {"uid": "u1", "generation": 8, "deletionTimestamp": "2026-01-01T00:00:00Z"}},
+            ],
+            "a",
+            "a",
+        ),
         # "an older document (a store restored from a backup)": neither what it lacks nor what it asks for counts
-        ([node(entry("a"), generation=7), node(entry("a", release={"requestID": "r"}), entry("b"), generation=5)], "a", ""),
+        (
+            [node(entry("a"), generation=7), node(entry("a", release={"requestID": "r"}), entry("b"), generation=5)],
+            "a",
+            "",
+        ),
         # what is written to the restored store afterwards comes from a living operator
         ([node(entry("a"), generation=7), node(generation=5), node(entry("a"), entry("b"), generation=6)], "a b", ""),
         ([node(entry("a"), generation=7), node(generation=5), node(generation=5), node(entry("a"))], "a", ""),
