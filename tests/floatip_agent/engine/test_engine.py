@@ -1,0 +1,368 @@
+"""The engine over a node in memory: what it does in which order, and what it says about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import socket
+from typing import Any
+
+import pytest
+from floatip_agent.configuration import Configuration, Health, RouterConfiguration
+from floatip_agent.engine.engine import Engine
+from floatip_agent.messages import Applied, Message, RouterGone, RouterState
+from floatip_agent.ports import Interface, InterfaceAddress, Packet
+from floatip_agent.vrrp import packet
+from in_memory.node import MemoryNode
+
+SECOND = 1_000_000_000
+NOW = 5_000 * SECOND
+VIP = socket.inet_aton("10.9.0.100")
+OWN, PEER = socket.inet_aton("10.9.0.1"), socket.inet_aton("10.9.0.2")
+VIP6 = socket.inet_pton(socket.AF_INET6, "fd09::100")
+OWN6, PEER6 = (socket.inet_pton(socket.AF_INET6, text) for text in ("fe80::1", "fe80::2"))
+ETH0 = Interface(
+    2, "eth0", True, bytes.fromhex("020000000001"), (InterfaceAddress(OWN, 24), InterfaceAddress(OWN6, 64))
+)
+FOUR = RouterConfiguration("elk", "IPv4", 51, ("10.9.0.100/32",), 100)
+SIX = RouterConfiguration("elk", "IPv6", 51, ("fd09::100/128",), 100, interface="eth0", link_local="None")
+
+
+class Bench:
+    """An engine, its node, what it said, and a clock that is turned by hand."""
+
+    def __init__(self, *links: Interface) -> None:
+        self.node = MemoryNode(*(links or (ETH0,)))
+        self.said: list[Message] = []
+        self.engine = Engine(self.node, self.said.append, wall=lambda: 1_763_000_000.0)
+        self.now = NOW
+
+    def apply(self, *routers: RouterConfiguration, health: dict[str, Health] | None = None) -> Applied:
+        return self.engine.apply(1, Configuration(routers, health or {}), self.now)
+
+    def run(self, seconds: float) -> None:
+        """Let time pass, waking the engine at its deadlines."""
+        end = self.now + int(seconds * SECOND)
+        while (deadline := self.engine.deadline) is not None and deadline <= end:
+            self.now = max(self.now, deadline)
+            self.engine.handle_timeouts(self.now)
+        self.now = end
+
+    def hear(self, priority: int, source: bytes = PEER, wire: packet.Wire | None = None, **of_packet: Any) -> None:
+        is_ipv4 = len(source) == 4
+        wire = wire or packet.Wire(3, 51, SECOND, (VIP if is_ipv4 else VIP6,))
+        group = packet.MULTICAST_IPV4 if is_ipv4 else packet.MULTICAST_IPV6
+        received = Packet(packet.encode(wire, priority, source, group), source, group, 255)
+        channel = (2, "IPv4" if is_ipv4 else "IPv6")
+        self.engine.receive(channel, dataclasses.replace(received, **of_packet), self.now)  # type: ignore[arg-type]
+
+    def state(self, name: str = "elk", family: str = "IPv4") -> RouterState:
+        """The last that was said of a router."""
+        self.engine.report_all()
+        return next(
+            message
+            for message in reversed(self.said)
+            if isinstance(message, RouterState) and (message.name, message.family) == (name, family)
+        )
+
+    def priorities(self) -> list[int]:
+        """What was advertised since the last look."""
+        return [of[0][2] for kind, _, of in self.node.take() if kind == "send"]
+
+
+def active(*routers: RouterConfiguration) -> Bench:
+    bench = Bench()
+    bench.apply(*(routers or (FOUR,)))
+    bench.run(3.7)
+    assert bench.state().state == "Active"
+    bench.engine.interfaces_changed(bench.now)  # the kernel tells of the addresses that it took
+    bench.node.take()
+    return bench
+
+
+class TestOrder:
+    def test_addresses_first_then_the_advertisement_then_the_announcement(self) -> None:
+        bench = Bench()
+        bench.apply(FOUR)
+        bench.run(3.609375)
+        assert [kind for kind, *_ in bench.node.take()] == ["assign", "send", *["announce"] * 5]
+        assert bench.node.held("eth0") == {VIP}
+
+    def test_leaving_says_priority_zero_and_then_takes_the_addresses_off(self) -> None:
+        bench = active()
+        bench.engine.shutdown(bench.now)
+        (sent, released) = bench.node.take()
+        assert (sent[0], sent[2][0][2]) == ("send", 0)
+        assert released == ("release", "eth0", (VIP,))
+
+    def test_a_loser_sends_once_more_and_lets_go(self) -> None:
+        bench = active()
+        bench.hear(200)
+        assert [kind for kind, *_ in bench.node.take()] == ["send", "release"]
+        state = bench.state()
+        assert (state.state, state.active_router) == ("Backup", None)
+        bench.hear(200)
+        assert bench.state().active_router == "10.9.0.2"
+
+    def test_the_lifetime_of_held_addresses_is_renewed_every_second(self) -> None:
+        bench = active()
+        bench.run(10)
+        assert len([kind for kind, *_ in bench.node.take() if kind == "assign"]) == 10
+
+
+class TestFaults:
+    def test_what_cannot_be_assigned_is_not_advertised(self) -> None:
+        bench = Bench()
+        bench.node.refuse[VIP] = errno.EACCES
+        bench.apply(FOUR)
+        bench.run(3.7)
+        assert bench.priorities() == [0], "an advertisement with its priority was never sent"
+        state = bench.state()
+        assert (state.state, state.reason) == ("Fault", "cannot assign Permission denied")
+        bench.node.refuse.clear()
+        bench.run(10)
+        assert bench.state().state == "Active", "back by itself"
+
+    def test_an_address_that_cannot_be_renewed_gives_the_role_up(self) -> None:
+        bench = active()
+        bench.node.refuse[VIP] = errno.EACCES
+        bench.run(1.5)
+        assert bench.priorities()[-1] == 0
+        assert bench.state().state == "Fault"
+
+    def test_one_members_fault_keeps_the_group_out(self) -> None:
+        no_ipv6 = dataclasses.replace(ETH0, addresses=(InterfaceAddress(OWN, 24),))
+        bench = Bench(no_ipv6)
+        bench.apply(FOUR, SIX)
+        bench.run(10)
+        missing = "interface eth0 has no IPv6 link-local address to send from"
+        assert (bench.state().state, bench.state().reason) == ("Fault", f"sync group: elk/IPv6: {missing}")
+        assert (bench.state(family="IPv6").state, bench.state(family="IPv6").reason) == ("Fault", missing)
+        assert bench.node.held("eth0") == set()
+        bench.node.change("eth0", lambda _: ETH0)
+        bench.engine.interfaces_changed(bench.now)
+        bench.run(3.7)
+        assert bench.state().state == bench.state(family="IPv6").state == "Active"
+
+    @pytest.mark.parametrize(
+        ("link", "reason"),
+        [
+            (None, "no interface has a subnet that holds 10.9.0.100/32"),
+            (dataclasses.replace(ETH0, is_up=False), "interface eth0 is down"),
+        ],
+    )
+    def test_a_lost_interface_is_a_fault_with_its_reason_and_it_comes_back(
+        self, link: Interface | None, reason: str
+    ) -> None:
+        bench = active()
+        if link is None:
+            del bench.node.interfaces.links["eth0"]
+        else:
+            bench.node.change("eth0", lambda _: dataclasses.replace(link, addresses=ETH0.addresses))
+        bench.engine.interfaces_changed(bench.now)
+        assert (bench.state().state, bench.state().reason) == ("Fault", reason)
+        assert bench.engine.sockets == {}
+        bench.node.interfaces.links["eth0"] = dataclasses.replace(ETH0, index=9)
+        bench.engine.interfaces_changed(bench.now)
+        bench.run(3.7)
+        assert bench.state().state == "Active"
+        assert bench.node.held("eth0") == {VIP}
+
+    def test_a_router_id_of_another_on_the_same_link_is_a_fault_and_the_first_goes_on(self) -> None:
+        bench = active()
+        other = dataclasses.replace(FOUR, name="web", addresses=("10.9.0.101/32",))
+        bench.apply(FOUR, other)
+        bench.run(5)
+        assert bench.state().state == "Active"
+        state = bench.state("web")
+        assert (state.state, state.reason) == ("Fault", "router ID 51 on eth0 is elk's already")
+        assert bench.node.held("eth0") == {VIP}
+        bench.apply(other)
+        bench.run(3.7)
+        assert bench.state("web").state == "Active"
+
+
+class TestHealth:
+    def test_no_first_result_is_initialize_and_silent(self) -> None:
+        bench = Bench()
+        bench.apply(FOUR, health={"elk": Health(waiting=("http",))})
+        bench.run(10)
+        assert (bench.state().state, bench.state().reason) == ("Initialize", "probe http: no result yet")
+        assert bench.node.take() == []
+        bench.engine.set_health("elk", Health(), bench.now)
+        bench.run(3.7)
+        assert bench.state().state == "Active"
+
+    def test_a_running_router_is_not_stopped_by_a_probe_that_has_no_result_yet(self) -> None:
+        bench = active()
+        bench.engine.set_health("elk", Health(waiting=("http",)), bench.now)
+        assert bench.state().state == "Active"
+
+    def test_a_fault_leaves_with_priority_zero_and_says_why(self) -> None:
+        bench = active()
+        bench.engine.set_health("elk", Health(faults=("port 9200 refuses",)), bench.now)
+        assert bench.priorities() == [0]
+        assert bench.node.held("eth0") == set()
+        assert (bench.state().state, bench.state().reason) == ("Fault", "port 9200 refuses")
+
+    @pytest.mark.parametrize(("lower_by", "effective"), [(20, 80), (99, 1), (200, 1)])
+    def test_a_lower_priority_shows_in_the_next_advertisement(self, lower_by: int, effective: int) -> None:
+        bench = active()
+        bench.engine.set_health("elk", Health(lower_by=lower_by), bench.now)
+        bench.run(1)
+        assert bench.priorities() == [effective]
+        assert (bench.state().priority, bench.state().effective_priority) == (100, effective)
+
+
+class TestRelease:
+    def test_it_is_confirmed_when_the_addresses_are_out(self) -> None:
+        bench = active()
+        bench.apply(dataclasses.replace(FOUR, release="request-1"))
+        assert bench.priorities() == [0]
+        assert bench.node.held("eth0") == set()
+        state = bench.state()
+        assert (state.state, state.reason, state.released) == ("Initialize", "released on request", "request-1")
+        bench.run(30)
+        assert bench.node.take() == []
+
+    def test_it_is_not_confirmed_while_the_kernel_keeps_them(self) -> None:
+        bench = active()
+        bench.node.refuse[VIP] = errno.EBUSY
+        bench.apply(dataclasses.replace(FOUR, release="request-1"))
+        assert bench.state().released is None
+        bench.run(3)
+        assert bench.state().released is None
+        bench.node.refuse.clear()
+        bench.run(1.1)
+        assert bench.state().released == "request-1"
+
+    def test_a_member_of_a_group_may_go_and_the_other_stay(self) -> None:
+        bench = active(FOUR, SIX)
+        bench.apply(FOUR, dataclasses.replace(SIX, release="request-1"))
+        assert bench.node.held("eth0") == {VIP}
+        assert (bench.state().state, bench.state(family="IPv6").released) == ("Active", "request-1")
+
+    def test_a_router_that_left_the_configuration_is_gone(self) -> None:
+        bench = active()
+        assert bench.apply() == Applied(1, 0)
+        assert RouterGone("elk", "IPv4") in bench.said
+        assert bench.node.held("eth0") == set()
+        assert bench.engine.deadline is None
+
+
+class TestReceive:
+    @pytest.mark.parametrize(
+        ("reason", "of_packet"),
+        [
+            ("OwnSource", {"source": OWN}),
+            ("BadTTL", {"ttl": 1}),
+            ("BadChecksum", {"message": bytes.fromhex("3133ff010064ffff0a090064")}),
+            ("Truncated", {"message": b"\x31\x33"}),
+        ],
+    )
+    def test_what_is_dropped_is_counted_and_touches_nothing(self, reason: str, of_packet: dict[str, Any]) -> None:
+        bench = Bench()
+        bench.apply(FOUR)
+        before = bench.engine.groups["elk"].deadline
+        bench.now += SECOND
+        for _ in range(3):
+            bench.hear(200, **of_packet)
+        assert bench.engine.groups["elk"].deadline == before
+        state = bench.state()
+        assert (state.dropped, state.received, state.active_router) == ({reason: 3}, 0, None)
+
+    def test_another_routers_packets_are_nobodys(self) -> None:
+        bench = active()
+        bench.hear(255, wire=packet.Wire(3, 52, SECOND, (VIP,)))
+        assert bench.state().state == "Active"
+        assert bench.state().dropped == {}
+
+    def test_a_rival_and_another_address_list_are_told(self) -> None:
+        bench = active()
+        bench.hear(1, wire=packet.Wire(3, 51, SECOND, (PEER,)))
+        state = bench.state()
+        assert state.warnings == {
+            "WireMismatch": "10.9.0.2 advertises 10.9.0.2",
+            "RivalHeard": "10.9.0.2 advertises too, with priority 1",
+        }
+        assert state.noted == {"OtherAddresses": 1}
+        bench.run(6)
+        assert bench.state().warnings == {}, "a warning that does not come again goes"
+
+    def test_another_interval_of_version_2_is_dropped_and_told(self) -> None:
+        two = dataclasses.replace(FOUR, version=2)
+        bench = Bench()
+        bench.apply(two)
+        bench.hear(200, wire=packet.Wire(2, 51, 2 * SECOND, (VIP,)))
+        state = bench.state()
+        assert state.dropped == {"WrongInterval": 1}
+        assert state.warnings == {"WireMismatch": "10.9.0.2 advertises at another interval"}
+
+    def test_ipv6_without_a_link_local_address_first_is_noted_and_accepted(self) -> None:
+        """RFC 9568 5.2.9 with erratum 8300."""
+        bench = Bench()
+        bench.apply(FOUR, SIX)
+        bench.hear(200, source=PEER6)
+        state = bench.state(family="IPv6")
+        assert (state.noted, state.received, state.active_router) == ({"NoLinkLocalFirst": 1}, 1, "fe80::2")
+
+
+class TestAddressesOfOthers:
+    def test_an_address_that_somebody_took_out_comes_back_at_once_and_is_announced(self) -> None:
+        bench = active()
+        bench.node.change("eth0", lambda _: ETH0)
+        bench.engine.interfaces_changed(bench.now)
+        assert bench.node.held("eth0") == {VIP}
+        assert bench.state().state == "Active"
+        assert bench.state().noted["AddressLost"] == 1
+        assert "announce" in [kind for kind, *_ in bench.node.take()]
+
+    def test_who_takes_it_out_all_the_time_is_answered_once_a_second(self) -> None:
+        bench = active()
+        for _ in range(100):
+            bench.node.change("eth0", lambda _: ETH0)
+            bench.engine.interfaces_changed(bench.now)
+            bench.engine.interfaces_changed(bench.now)
+            bench.run(0.01)
+        assert bench.state().noted["AddressLost"] <= 2
+
+    def test_ours_stays_behind_the_nodes_own(self) -> None:
+        """The first address of an interface is the one that programs pick as the node's."""
+        bench = active()
+        ours = InterfaceAddress(VIP, 32, is_ours=True)
+        bench.node.change("eth0", lambda link: dataclasses.replace(link, addresses=(ours, *ETH0.addresses)))
+        bench.engine.interfaces_changed(bench.now)
+        assert [
+            known.address for known in bench.node.interfaces.links["eth0"].addresses if len(known.address) == 4
+        ] == [
+            OWN,
+            VIP,
+        ]
+
+
+def test_a_changed_router_id_is_another_router() -> None:
+    bench = active()
+    bench.apply(dataclasses.replace(FOUR, virtual_router_id=52))
+    assert bench.priorities() == [0]
+    bench.run(3.7)
+    assert bench.node.sockets["eth0", "IPv4"].virtual_router_ids == (52,)
+    assert bench.state().state == "Active"
+
+
+def test_a_changed_list_of_addresses_is_taken_in_place() -> None:
+    bench = active()
+    bench.apply(dataclasses.replace(FOUR, addresses=("10.9.0.101/32", "10.9.0.102/32")))
+    assert bench.node.held("eth0") == {socket.inet_aton("10.9.0.101"), socket.inet_aton("10.9.0.102")}
+    assert bench.state().state == "Active"
+    assert bench.state().transitions == 2, "Backup and Active, at the start"
+
+
+def test_a_moved_router_lets_go_on_the_old_interface() -> None:
+    eth1 = Interface(3, "eth1", True, bytes(6), (InterfaceAddress(socket.inet_aton("10.9.0.9"), 24),))
+    bench = Bench(ETH0, eth1)
+    bench.apply(FOUR)
+    bench.run(3.7)
+    bench.apply(dataclasses.replace(FOUR, interface="eth1"))
+    assert bench.node.held("eth0") == set()
+    bench.run(3.7)
+    assert bench.node.held("eth1") == {VIP}
