@@ -26,6 +26,15 @@ AWAY = (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError)
 """What it looks like when the API server cannot be reached."""
 
 
+def describe(error: Exception) -> str:
+    """One line for people, without what changes from one time to the next."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"{error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the connection was closed in the middle of an answer"
+    return str(error) or type(error).__name__
+
+
 class Refusal(Exception):
     """The API server answered with an error. `code` is the HTTP status."""
 

@@ -53,6 +53,7 @@ class Keeper:
         self._unsaved = asyncio.Event()
         self._stopping = asyncio.Event()
         self._changed = self.picture.watch()
+        self._configured_last: Configuration | None = None
         self._exit_status = 0
         self._sparing = Sparing()
         engine = self._saved.read_configuration()
@@ -155,22 +156,23 @@ class Keeper:
             if isinstance(reading, Problem):
                 self._cannot_read(reading)
                 continue
+            is_news = self._server is None or _identity(reading) != _identity(self._reading)
             self._reading = reading
             self.picture.source_problem = ""
-            self.picture.object_uid = ""
-            if isinstance(reading, Read) and self._server:
-                self.picture.object_uid = str((reading.document.get("metadata") or {}).get("uid", ""))
+            self.picture.object_uid = _identity(reading)[1]
             self.picture.changed()
-            self._wanted.set()
+            if is_news:
+                self._wanted.set()
 
     def _cannot_read(self, problem: Problem) -> None:
         self.picture.source_problem = "; ".join(problem.faults)
         self.picture.changed()
+        in_force = "" if self.picture.accepted is None else "; the document in force stays"
         for fault in problem.faults:
-            self._sparing.warning(("source", fault), fault)
+            self._sparing.warning(("source", fault), fault + in_force)
         if self.picture.accepted is not None:
-            self._sparing.warning("in force", "the document in force stays")
-        elif self._server is None:
+            return
+        if self._server is None:
             self._exit_status = UNUSABLE
             self._stopping.set()
 
@@ -204,7 +206,10 @@ class Keeper:
         if self._must_look_first and not await self._covers_what_runs(accepted):
             return
         await self._save()
-        self._link.configure(accepted.configuration(self._probes.health()))
+        configuration = accepted.configuration(self._probes.health())
+        if configuration != self._configured_last:
+            self._configured_last = configuration
+            self._link.configure(configuration)
 
     async def _covers_what_runs(self, accepted: Accepted) -> bool:
         """There is no saved copy (or a broken one, which is no order) while an engine may be running: a configuration that
@@ -292,3 +297,9 @@ class Keeper:
     def _configured(self) -> list[Any]:
         accepted = self.picture.accepted
         return [running.configuration for running in accepted.routers.values()] if accepted else []
+
+
+def _identity(reading: Reading | None) -> tuple[str, str, int]:
+    """Kind of reading, uid and generation: two documents that agree in these differ in their status only."""
+    metadata = (reading.document.get("metadata") or {}) if isinstance(reading, Read) else {}
+    return type(reading).__name__, str(metadata.get("uid", "")), int(metadata.get("generation", 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from floatip_agent.keeper.api_server import AWAY, ApiServer, Refusal
+from floatip_agent.keeper.api_server import AWAY, ApiServer, Refusal, describe
 from floatip_agent.keeper.logs import Sparing
 from floatip_agent.keeper.picture import Picture
 
@@ -42,8 +42,6 @@ class Lease:
         try:
             await self._server.apply(self._path, document)
         except (Refusal, *AWAY) as error:
-            self._sparing.warning(
-                "lease", f"the Lease {self._name} could not be renewed: {error or type(error).__name__}"
-            )
+            self._sparing.warning("lease", f"the Lease {self._name} could not be renewed: {describe(error)}")
             return False
         return True

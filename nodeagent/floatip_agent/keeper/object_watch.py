@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from floatip_agent.keeper.api_server import AWAY, ApiServer, Backoff, Refusal
+from floatip_agent.keeper.api_server import AWAY, ApiServer, Backoff, Refusal, describe
 
 GONE = 410
 STEADY = 60.0
@@ -62,7 +62,7 @@ async def follow(server: ApiServer, collection: str, name: str) -> AsyncIterator
             if refusal.code != GONE:
                 yield Unreachable(str(refusal), refusal.code)
         except AWAY as error:
-            yield Unreachable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+            yield Unreachable(describe(error))
         except (ValueError, KeyError, TypeError) as error:
             yield Unreachable(f"not an answer of an API server: {error!r}")
         if loop.time() - started > STEADY:

@@ -10,7 +10,7 @@ from typing import Any
 
 from floatip_api import names, v1alpha1
 
-from floatip_agent.keeper.api_server import AWAY, ApiServer, Backoff, Refusal
+from floatip_agent.keeper.api_server import AWAY, ApiServer, Backoff, Refusal, describe
 from floatip_agent.keeper.document import NOT_IN_DOCUMENT, Accepted, RouterKey, Running
 from floatip_agent.keeper.logs import Sparing
 from floatip_agent.keeper.picture import Picture
@@ -201,7 +201,7 @@ class StatusWriter:
         try:
             await self._server.apply(self._path, document)
         except (Refusal, *AWAY) as error:
-            self._sparing.warning("status", f"the status could not be written: {error or type(error).__name__}")
+            self._sparing.warning("status", f"the status could not be written: {describe(error)}")
             # An object that is gone, or made anew, is the document's source's to notice; then there is a new uid.
             return isinstance(error, Refusal) and error.code in {NOT_FOUND, CONFLICT}
         self._written, self._written_to = status, uid
