@@ -83,15 +83,17 @@ def release(plane: ControlPlane, helm: Helm) -> Release:
 
     agent = identity("agent", plane.token("floatip-agent", NAMESPACE, pod="agent-n1"))
     # The API server takes a new policy into use a moment later.
-    until(
-        lambda: denied(agent.patches("fipn", "n2", status_of("early"), "--subresource=status")), 30, "admission policy"
-    )
+    until(lambda: "may not write" in agent_of_n1_writes_n2(agent).stderr, 30, "the admission policy counts")
     return Release(
         plane,
         agent,
         identity("agent-without-pod", plane.token("floatip-agent", NAMESPACE)),
         identity("operator", plane.token("floatip-operator", NAMESPACE)),
     )
+
+
+def agent_of_n1_writes_n2(agent: Identity) -> subprocess.CompletedProcess[str]:
+    return agent.patches("fipn", "n2", status_of("of-n1"), "--subresource=status")
 
 
 def upgrade(helm: Helm, plane: ControlPlane, *arguments: str) -> None:
@@ -174,7 +176,7 @@ def test_an_agent_applies_its_status_server_side(release: Release) -> None:
 
 
 def test_an_agent_does_not_write_another_nodes_status(release: Release) -> None:
-    done = release.agent.patches("fipn", "n2", status_of("of-n1"), "--subresource=status")
+    done = agent_of_n1_writes_n2(release.agent)
     assert denied(done)
     assert "the agent of node 'n1' may not write the FloatingIPNode 'n2'" in done.stderr
     assert "status" not in release.plane.get("fipn", "n2")
@@ -185,7 +187,7 @@ def test_an_agents_token_without_a_node_writes_nothing(release: Release) -> None
     done = release.agent_without_pod.patches("fipn", "n1", status_of("of-nobody"), "--subresource=status")
     assert denied(done)
     assert "the agent of node '' may not write the FloatingIPNode 'n1'" in done.stderr
-    assert denied(release.agent_without_pod.tries("create", "-f", "-", manifest=lease("floatip-agent-", "nobody")))
+    assert denied(release.agent_without_pod.tries("create", "-f", "-", manifest=lease(names.agent_lease("n3"), "nobody")))
 
 
 @pytest.mark.parametrize("node", ["n1", "n2"])
