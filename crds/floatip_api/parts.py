@@ -93,10 +93,10 @@ class Probe(Model):
     tcp_socket: Annotated[TCPSocket, Field(alias="tcpSocket")] = Field(
         alias="tcpSocket", description="Succeeds when a TCP connection can be opened."
     )
-    period_seconds: Annotated[float, Field(ge=0.1, le=3600, strict=False)] = Field(
+    period_seconds: Annotated[float, Field(ge=0.1, le=3600)] = Field(
         default=1.0, description="Time between two runs; a multiple of 0.1."
     )
-    timeout_seconds: Annotated[float, Field(ge=0.1, le=3600, strict=False)] = Field(
+    timeout_seconds: Annotated[float, Field(ge=0.1, le=3600)] = Field(
         default=1.0, description="A run that takes longer failed; at most periodSeconds, a multiple of 0.1."
     )
     failure_threshold: Annotated[int, Field(ge=1, le=100)] = Field(

@@ -1,0 +1,40 @@
+"""`python -m floatip_api.generate [--check]`: the CRDs, the chart's copies of them and the API reference, from the models."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import yaml
+
+from floatip_api import definitions, reference
+
+_ROOT = Path(__file__).resolve().parents[2]
+_HEAD = "# Generated from crds/floatip_api by `make generate`. Do not edit.\n"
+
+
+def files() -> dict[Path, str]:
+    """Every generated file of the repository and what must stand in it."""
+    made = {"floatingips.yaml": definitions.floating_ips(), "floatingipnodes.yaml": definitions.floating_ip_nodes()}
+    texts = {name: _HEAD + yaml.safe_dump(entry, sort_keys=False, width=140) for name, entry in made.items()}
+    found = {_ROOT / "crds" / name: text for name, text in texts.items()}
+    found |= {_ROOT / "charts" / "floatip" / "files" / name: text for name, text in texts.items()}
+    found[_ROOT / "docs" / "reference.md"] = reference.page(list(made.values()))
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    stale = [path for path, text in files().items() if not path.exists() or path.read_text() != text]
+    if "--check" in arguments:
+        for path in stale:
+            sys.stderr.write(f"{path.relative_to(_ROOT)} is stale: run `make generate`\n")
+        return 1 if stale else 0
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files()[path])
+        sys.stdout.write(f"wrote {path.relative_to(_ROOT)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

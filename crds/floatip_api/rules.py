@@ -1,0 +1,351 @@
+"""The rules that a type cannot say. Each stands here once, in both its forms: as CEL for the API server, as Python for `floatip validate`.
+
+`at` is where the rule hangs in the document ("spec.nodes[]": each entry); `cel` and `check` see the value there, with defaults filled in.
+The two are kept alike by one table of manifests that runs through both (tests/floatip_api).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rule:
+    """`message` is CEL's messageExpression when `is_expression`; `check` returns the fault's text, None for none, and is absent where only a
+    change of a stored object can break the rule. `field` is the part of the value that the fault is about."""
+
+    at: str
+    cel: str
+    message: str
+    check: Callable[[Any], str | None] | None = None
+    is_expression: bool = False
+    field: str = ""
+
+
+def _canonical_interface(text: str) -> str | None:
+    wanted = f'"{text}": must be an address with its subnet\'s prefix length in canonical text, as in 192.0.2.1/24 or 2001:db8::1/64'
+    try:
+        interface = ipaddress.ip_interface(text)
+    except ValueError:
+        return wanted
+    is_mapped = interface.version == 6 and interface.ip.ipv4_mapped is not None
+    return wanted if "%" in text or is_mapped or text != interface.with_prefixlen else None
+
+
+def _canonical_address(text: str) -> str | None:
+    wanted = f'"{text}": must be an IP address in canonical text, without a prefix length'
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return wanted
+    is_mapped = address.version == 6 and address.ipv4_mapped is not None
+    return wanted if "%" in text or is_mapped or text != str(address) else None
+
+
+def _unicast(text: str) -> str | None:
+    if _canonical_interface(text):
+        return None
+    address = ipaddress.ip_interface(text).ip
+    is_broadcast = str(address) == "255.255.255.255"
+    if address.is_multicast or address.is_loopback or address.is_unspecified or is_broadcast:
+        return f'"{text}": must be a unicast address, not loopback, multicast, broadcast or unspecified'
+    return None
+
+
+def _unique_addresses(addresses: list[str]) -> str | None:
+    plain = [text.split("/")[0] for text in addresses]
+    return None if len(plain) == len(set(plain)) else "must be unique, whatever their prefix length"
+
+
+def _is_ipv4(text: str) -> bool:
+    return ":" not in text
+
+
+def _exactly_one(entry: dict[str, Any]) -> str | None:
+    return None if ("name" in entry) != ("selector" in entry) else "exactly one of name and selector is required"
+
+
+def _owner_by_name(entry: dict[str, Any]) -> str | None:
+    if entry.get("priority") == 255 and "name" not in entry:
+        return "255 is for the node that owns the address: give that node by name; a selector takes 1 to 254"
+    return None
+
+
+def _sources_by_name(entry: dict[str, Any]) -> str | None:
+    if "sourceAddresses" in entry and "name" not in entry:
+        return "source addresses belong to one node: give that node by name"
+    return None
+
+
+def _one_source_a_family(sources: list[str]) -> str | None:
+    families = [_is_ipv4(text) for text in sources]
+    return None if len(families) == len(set(families)) else "at most one for each family"
+
+
+def _unique_node_names(entries: list[dict[str, Any]]) -> str | None:
+    names = [entry["name"] for entry in entries if "name" in entry]
+    return None if len(names) == len(set(names)) else "each node may be named once"
+
+
+def _operator_values(requirement: dict[str, Any]) -> str | None:
+    needs = requirement["operator"] in {"In", "NotIn"}
+    if needs != bool(requirement.get("values")):
+        return "values are required with In and NotIn, and forbidden with Exists and DoesNotExist"
+    return None
+
+
+def _period(vrrp: dict[str, Any]) -> str | None:
+    period = vrrp["advertisementPeriodMilliseconds"]
+    if vrrp["version"] == 3 and (period > 40950 or period % 10):
+        return f"advertisementPeriodMilliseconds {period}: version 3 takes 10 to 40950, a multiple of 10"
+    if vrrp["version"] == 2 and (period < 1000 or period % 1000):
+        return f"advertisementPeriodMilliseconds {period}: version 2 takes whole seconds, 1000 to 255000"
+    return None
+
+
+def _authentication_version(vrrp: dict[str, Any]) -> str | None:
+    if "authentication" in vrrp and vrrp["version"] != 2:
+        return "authentication type Password exists in version 2 only, not in version 3"
+    return None
+
+
+def _timeout(probe: dict[str, Any]) -> str | None:
+    timeout, period = probe["timeoutSeconds"], probe["periodSeconds"]
+    return (
+        None if timeout <= period else f"timeoutSeconds {timeout:g}: must be at most periodSeconds, which is {period:g}"
+    )
+
+
+def _tenths(value: float) -> str | None:
+    return None if value * 10.0 == float(int(value * 10.0)) else f"{value:g}: must be a multiple of 0.1"
+
+
+def _delay_without_preemption(preemption: dict[str, Any]) -> str | None:
+    if preemption["policy"] == "Never" and preemption["delaySeconds"] > 0:
+        return "delaySeconds has no meaning with policy Never: leave it out or preempt"
+    return None
+
+
+def _version_2_ipv4(spec: dict[str, Any]) -> str | None:
+    if spec["vrrp"]["version"] == 2 and not all(map(_is_ipv4, spec["addresses"])):
+        return "vrrp.version 2 carries IPv4 only: use version 3 for IPv6 addresses"
+    return None
+
+
+def _source_families(spec: dict[str, Any]) -> str | None:
+    families = {_is_ipv4(text) for text in spec["addresses"]}
+    for entry in spec.get("nodes", []):
+        if any(_is_ipv4(source) not in families for source in entry.get("sourceAddresses", [])):
+            return "sourceAddresses of a family of which there are no addresses"
+    return None
+
+
+def _allocated_id(document: dict[str, Any]) -> str | None:
+    wanted = document["spec"].get("virtualRouterID")
+    allocated = document.get("status", {}).get("virtualRouterID")
+    if wanted is None or allocated is None or wanted == allocated:
+        return None
+    return f"spec.virtualRouterID {wanted}: must be {allocated}, which is allocated already"
+
+
+def _name_length(document: dict[str, Any]) -> str | None:
+    name = document["metadata"]["name"]
+    return None if len(name) <= 63 else f"metadata.name has {len(name)} characters: at most 63 are allowed"
+
+
+FLOATING_IP_RULES = (
+    Rule(
+        "spec.addresses[]",
+        "isCIDR(self) && string(cidr(self)) == self",
+        "'\"' + self + '\": must be an address with its subnet\\'s prefix length in canonical text, as in 192.0.2.1/24 or 2001:db8::1/64'",
+        _canonical_interface,
+        is_expression=True,
+    ),
+    Rule(
+        "spec.addresses[]",
+        "!isCIDR(self) || cidr(self).ip().isGlobalUnicast() || cidr(self).ip().isLinkLocalUnicast()",
+        "'\"' + self + '\": must be a unicast address, not loopback, multicast, broadcast or unspecified'",
+        _unicast,
+        is_expression=True,
+    ),
+    Rule(
+        "spec.addresses",
+        "self.all(a, self.exists_one(b, b.startsWith(a.split('/')[0] + '/')))",
+        "must be unique, whatever their prefix length",
+        _unique_addresses,
+    ),
+    Rule(
+        "spec.nodes[]",
+        "has(self.name) != has(self.selector)",
+        "exactly one of name and selector is required",
+        _exactly_one,
+    ),
+    Rule(
+        "spec.nodes[]",
+        "!has(self.priority) || self.priority < 255 || has(self.name)",
+        "255 is for the node that owns the address: give that node by name; a selector takes 1 to 254",
+        _owner_by_name,
+        field="priority",
+    ),
+    Rule(
+        "spec.nodes[]",
+        "!has(self.sourceAddresses) || has(self.name)",
+        "source addresses belong to one node: give that node by name",
+        _sources_by_name,
+        field="sourceAddresses",
+    ),
+    Rule(
+        "spec.nodes[].sourceAddresses[]",
+        "isIP(self) && ip.isCanonical(self)",
+        "'\"' + self + '\": must be an IP address in canonical text, without a prefix length'",
+        _canonical_address,
+        is_expression=True,
+    ),
+    Rule(
+        "spec.nodes[].sourceAddresses",
+        "self.size() < 2 || !isIP(self[0]) || !isIP(self[1]) || ip(self[0]).family() != ip(self[1]).family()",
+        "at most one for each family",
+        _one_source_a_family,
+    ),
+    Rule(
+        "spec.nodes[].selector.matchExpressions[]",
+        "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+        "values are required with In and NotIn, and forbidden with Exists and DoesNotExist",
+        _operator_values,
+        field="values",
+    ),
+    Rule(
+        "spec.nodes",
+        "self.all(n, !has(n.name) || self.exists_one(m, has(m.name) && m.name == n.name))",
+        "each node may be named once",
+        _unique_node_names,
+    ),
+    Rule(
+        "spec.vrrp",
+        "self.version != 3 || (self.advertisementPeriodMilliseconds <= 40950 && self.advertisementPeriodMilliseconds % 10 == 0)",
+        "'advertisementPeriodMilliseconds %d: version 3 takes 10 to 40950, a multiple of 10'.format([self.advertisementPeriodMilliseconds])",
+        lambda vrrp: _period(vrrp) if vrrp["version"] == 3 else None,
+        is_expression=True,
+        field="advertisementPeriodMilliseconds",
+    ),
+    Rule(
+        "spec.vrrp",
+        "self.version != 2 || (self.advertisementPeriodMilliseconds >= 1000 && self.advertisementPeriodMilliseconds % 1000 == 0)",
+        "'advertisementPeriodMilliseconds %d: version 2 takes whole seconds, 1000 to 255000'.format([self.advertisementPeriodMilliseconds])",
+        lambda vrrp: _period(vrrp) if vrrp["version"] == 2 else None,
+        is_expression=True,
+        field="advertisementPeriodMilliseconds",
+    ),
+    Rule(
+        "spec.vrrp",
+        "!has(self.authentication) || self.version == 2",
+        "authentication type Password exists in version 2 only, not in version 3",
+        _authentication_version,
+        field="authentication",
+    ),
+    Rule(
+        "spec.preemption",
+        "self.policy != 'Never' || self.delaySeconds == 0",
+        "delaySeconds has no meaning with policy Never: leave it out or preempt",
+        _delay_without_preemption,
+        field="delaySeconds",
+    ),
+    Rule(
+        "spec.probes[]",
+        "self.timeoutSeconds <= self.periodSeconds",
+        "'timeoutSeconds %s: must be at most periodSeconds, which is %s'.format([self.timeoutSeconds, self.periodSeconds])",
+        _timeout,
+        is_expression=True,
+        field="timeoutSeconds",
+    ),
+    *(
+        Rule(
+            f"spec.probes[].{field}",
+            "self * 10.0 == double(int(self * 10.0))",
+            "'%s: must be a multiple of 0.1'.format([self])",
+            _tenths,
+            is_expression=True,
+        )
+        for field in ("periodSeconds", "timeoutSeconds")
+    ),
+    Rule(
+        "spec",
+        "self.vrrp.version == 3 || self.addresses.all(a, !isCIDR(a) || cidr(a).ip().family() == 4)",
+        "vrrp.version 2 carries IPv4 only: use version 3 for IPv6 addresses",
+        _version_2_ipv4,
+        field="vrrp.version",
+    ),
+    Rule(
+        "spec",
+        "!has(self.nodes) || self.nodes.all(n, !has(n.sourceAddresses) || n.sourceAddresses.all(s, !isIP(s) || "
+        "self.addresses.exists(a, isCIDR(a) && cidr(a).ip().family() == ip(s).family())))",
+        "sourceAddresses of a family of which there are no addresses",
+        _source_families,
+        field="nodes",
+    ),
+    Rule(
+        "spec",
+        "!has(oldSelf.virtualRouterID) || (has(self.virtualRouterID) && self.virtualRouterID == oldSelf.virtualRouterID)",
+        "'virtualRouterID is immutable once set: it is %d'.format([oldSelf.virtualRouterID])",
+        is_expression=True,
+        field="virtualRouterID",
+    ),
+    Rule(
+        "",
+        "!has(self.status) || !has(self.status.virtualRouterID) || !has(self.spec.virtualRouterID) || "
+        "self.status.virtualRouterID == self.spec.virtualRouterID",
+        "'spec.virtualRouterID %d: must be %d, which is allocated already'.format([self.spec.virtualRouterID, self.status.virtualRouterID])",
+        _allocated_id,
+        is_expression=True,
+        field="spec.virtualRouterID",
+    ),
+    Rule(
+        "",
+        "self.metadata.name.size() <= 63",
+        "metadata.name may have at most 63 characters",
+        _name_length,
+        field="metadata.name",
+    ),
+)
+
+
+def virtual_router_faults(router: dict[str, Any]) -> list[str]:
+    """The rules that hold for one virtual router of a FloatingIPNode, which its schema cannot carry: they do not fit CEL's budget there."""
+    prefixes = {"spec.addresses", "spec.vrrp", "spec.preemption", "spec.probes"}
+    rules = [rule for rule in FLOATING_IP_RULES if any(rule.at.startswith(prefix) for prefix in prefixes)]
+    found = [fault for rule in rules for fault in faults_of(rule, {"spec": router})]
+    families = {_is_ipv4(text) for text in router["addresses"]}
+    if families != {router["family"] == "IPv4"}:
+        found.append(("addresses", f"all must be {router['family']}"))
+    if router["vrrp"]["version"] == 2 and router["family"] == "IPv6":
+        found.append(("vrrp.version", "version 2 carries IPv4 only"))
+    source = router.get("sourceAddress")
+    if source is not None and (fault := _canonical_address(source)):
+        found.append(("sourceAddress", fault))
+    elif source is not None and _is_ipv4(source) != (router["family"] == "IPv4"):
+        found.append(("sourceAddress", f"must be {router['family']}"))
+    return [f"{path.removeprefix('spec.')}: {text}" for path, text in found]
+
+
+def faults_of(rule: Rule, document: dict[str, Any]) -> list[tuple[str, str]]:
+    """(field path, text) of each place where the document breaks the rule."""
+    if rule.check is None:
+        return []
+    found = []
+    for path, value in _places(rule.at, document):
+        if text := rule.check(value):
+            found.append((".".join(part for part in (path, rule.field) if part), text))
+    return found
+
+
+def _places(at: str, document: Any) -> list[tuple[str, Any]]:
+    places = [("", document)]
+    for step in at.split(".") if at else []:
+        name = step.removesuffix("[]")
+        places = [(f"{path}.{name}".lstrip("."), value[name]) for path, value in places if name in value]
+        if step.endswith("[]"):
+            places = [(f"{path}[{index}]", entry) for path, value in places for index, entry in enumerate(value)]
+    return places
