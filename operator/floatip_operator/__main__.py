@@ -88,7 +88,8 @@ async def _lead(
     )
     tasks = [asyncio.create_task(part) for part in (watching, reconciler.run(), leadership.keep(), stop.wait())]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    failed = not stop.is_set()
+    # kopf takes SIGTERM for itself and returns: that is the stop too.
+    failed = not stop.is_set() and not (tasks[0].done() and tasks[0].exception() is None)
     stop_kopf.set()
     for task in tasks[1:]:
         task.cancel()

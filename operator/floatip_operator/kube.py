@@ -76,12 +76,12 @@ class Kube:
             raise
 
     async def create_document(self, name: str) -> Object:
-        body = {**_head(names.FLOATING_IP_NODE), "metadata": {"name": name}, "spec": {"virtualRouters": []}}
-        return await self._request("POST", FLOATING_IP_NODES, body=body)
+        body = {**_head(names.FLOATING_IP_NODE), "metadata": {"name": name}, "spec": {}}
+        return await self._request("POST", FLOATING_IP_NODES, {"fieldManager": FIELD_MANAGER}, body)
 
     async def write_document(self, metadata: Mapping[str, Any], spec: Object) -> Object:
         """Server-side apply of a FloatingIPNode's spec, only onto this very version of it."""
-        body = {**_head(names.FLOATING_IP_NODE), "metadata": dict(metadata), "spec": spec}
+        body = {**_head(names.FLOATING_IP_NODE), "metadata": dict(metadata), "spec": _without_empty_lists(spec)}
         return await self._apply(f"{FLOATING_IP_NODES}/{metadata['name']}", body)
 
     async def delete_document(self, metadata: Mapping[str, Any]) -> None:
@@ -89,7 +89,7 @@ class Kube:
         await self._request("DELETE", f"{FLOATING_IP_NODES}/{metadata['name']}", body={"preconditions": preconditions})
 
     async def write_status(self, metadata: Mapping[str, Any], status: Object) -> Object:
-        body = {**_head(names.FLOATING_IP), "metadata": dict(metadata), "status": status}
+        body = {**_head(names.FLOATING_IP), "metadata": dict(metadata), "status": _without_empty_lists(status)}
         return await self._apply(f"{FLOATING_IPS}/{metadata['name']}/status", body)
 
     async def change_metadata(self, metadata: Mapping[str, Any], change: Object) -> Object:
@@ -176,3 +176,8 @@ class Kube:
 
 def _head(kind: str) -> Object:
     return {"apiVersion": names.API_VERSION, "kind": kind}
+
+
+def _without_empty_lists(part: Object) -> Object:
+    """Server-side apply turns a list with keys that lost its last entry into null, which the schema refuses; leaving it out works."""
+    return {key: value for key, value in part.items() if value != []}

@@ -48,6 +48,7 @@ def decide(snapshot: Snapshot) -> Plan:
             add += [] if is_deleted else [floating_ip]
         elif is_deleted and not snapshot.is_definition_deleted and _is_gone(standing):
             remove.append(floating_ip)
+            continue  # the object ends with this write
         status = fold(standing, verdict, snapshot)
         if status != floating_ip.status:
             statuses.append((floating_ip, status))
@@ -118,10 +119,15 @@ def _changed_specs(
 ) -> tuple[tuple[FloatingIPNode, FloatingIPNodeSpec], ...]:
     changed = []
     for document in sorted(snapshot.documents, key=lambda document: document.metadata.name):
-        routers = sorted(entries.get(document.metadata.name, []), key=lambda router: (router.name, router.family))
-        if routers != document.spec.virtual_routers:
+        routers = sorted(entries.get(document.metadata.name, []), key=_key)
+        if routers != sorted(document.spec.virtual_routers, key=_key):
             changed.append((document, FloatingIPNodeSpec(virtual_routers=routers)))
     return tuple(changed)
+
+
+def _key(router: VirtualRouter) -> tuple[str, str]:
+    """A list with keys has no order of its own on the API server."""
+    return router.name, router.family
 
 
 def _is_gone(standing: Standing) -> bool:
