@@ -1,0 +1,77 @@
+"""What a host's interface sees, with the kernel's timestamps, read by scapy: another eye than the product's own."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Self
+
+from lab.network import Host
+from scapy.layers.inet import IP
+from scapy.layers.inet6 import ICMPv6ND_NA, IPv6
+from scapy.layers.l2 import ARP, Ether
+from scapy.layers.vrrp import VRRP, VRRPv3
+
+_SO_TIMESTAMPNS, _SO_RCVBUFFORCE = 35, 33
+_ALL = 0x0003
+_ROOM = 128 * 1024 * 1024
+
+Frame = tuple[int, Ether]
+"""Nanoseconds of the wall clock, and the frame."""
+
+
+class Sniffer:
+    """`with Sniffer(host) as seen:` keeps all frames from then on; the properties show what came so far."""
+
+    def __init__(self, host: Host, interface: str = "eth0") -> None:
+        self.frames: list[Frame] = []
+        with host.entered():
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._interface = interface
+
+    def __enter__(self) -> Self:
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self._socket.bind((self._interface, _ALL))
+        self._socket.setblocking(False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def _read(self) -> list[Frame]:
+        while True:
+            try:
+                data, ancillary, _, _ = self._socket.recvmsg(2048, 64)
+            except BlockingIOError:
+                return self.frames
+            seconds, nanoseconds = struct.unpack("=qq", ancillary[0][2][:16])
+            self.frames.append((seconds * 1_000_000_000 + nanoseconds, Ether(data)))
+
+    def advertisements(self, source: str, router_id: int = 51) -> list[tuple[int, int]]:
+        """When and with which priority a host advertised."""
+        found = []
+        for at, frame in self._read():
+            below = frame.getlayer(IP) or frame.getlayer(IPv6)
+            message = frame.getlayer(VRRPv3) or frame.getlayer(VRRP)
+            if below is not None and message is not None and below.src == source and message.vrid == router_id:
+                found.append((at, int(message.priority)))
+        return found
+
+    def gratuitous_arps(self, address: str) -> list[tuple[int, str]]:
+        """When and from which hardware address an ARP request announced the address."""
+        return [
+            (at, str(frame[ARP].hwsrc))
+            for at, frame in self._read()
+            if ARP in frame and frame[ARP].op == 1 and frame[ARP].psrc == frame[ARP].pdst == address
+        ]
+
+    def neighbor_advertisements(self, address: str) -> list[tuple[int, Ether]]:
+        return [(at, frame) for at, frame in self._read() if ICMPv6ND_NA in frame and frame[ICMPv6ND_NA].tgt == address]
+
+
+def send(host: Host, *frames: Ether, interface: str = "eth0") -> None:
+    """Put frames on the wire as they are."""
+    with host.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+        for frame in frames:
+            sender.sendto(bytes(frame), (interface, 0))
