@@ -45,13 +45,13 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{options.agent_settings}: {_fault(error)}\n")
         return 2
     try:
-        return asyncio.run(_run(settings, options.health_address))
+        return asyncio.run(_run(settings, options.metrics_address))
     except config.ConfigException as error:
         sys.stderr.write(f"no usable Kubernetes configuration: {error}\n")
         return 2
 
 
-async def _run(settings: Settings, health_address: str) -> int:
+async def _run(settings: Settings, metrics_address: str) -> int:
     configuration = await kube.load_configuration()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,7 +61,7 @@ async def _run(settings: Settings, health_address: str) -> int:
         metrics = Metrics()
         cluster = Cluster()
         reconciler = Reconciler(api, cluster, settings, metrics)
-        runner = await _serve(health_address, metrics, reconciler)
+        runner = await _serve(metrics_address, metrics, reconciler)
         leadership = Leadership(api, f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}")
         try:
             if not await _first(leadership.acquire(), stop):
@@ -136,7 +136,7 @@ async def _serve(address: str, metrics: Metrics, reconciler: Reconciler) -> web.
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    lowest, highest = options.virtual_router_ids
+    lowest, highest = options.virtual_router_id_range
     agents = None
     if options.agent_settings is not None:
         document = yaml.safe_load(Path(options.agent_settings).read_text())
@@ -164,13 +164,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--namespace", default=names.DEFAULT_NAMESPACE, help="floatip's namespace; default: %(default)s")
     run.add_argument("--agent-settings", metavar="FILE", help="YAML; absent: the agents' DaemonSet is not managed")
     run.add_argument(
-        "--virtual-router-ids",
+        "--virtual-router-id-range",
         type=_range,
         default=(20, 250),
         metavar="LOW-HIGH",
         help="allocation range; default: 20-250",
     )
-    run.add_argument("--health-address", default="", metavar="HOST:PORT", help="/healthz and /metrics; default: off")
+    run.add_argument("--metrics-address", default="", metavar="HOST:PORT", help="/healthz and /metrics; default: off")
     run.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
     return parser
 

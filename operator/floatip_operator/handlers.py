@@ -30,6 +30,7 @@ def registry(cluster: Cluster) -> kopf.OperatorRegistry:
 def settings() -> kopf.OperatorSettings:
     made = kopf.OperatorSettings()
     made.posting.enabled = False
+    made.scanning.disabled = True  # one namespace and kinds that are known: no listing of namespaces and CRDs
     made.watching.server_timeout = 240
     made.watching.client_timeout = 300
     return made
