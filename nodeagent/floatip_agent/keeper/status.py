@@ -24,6 +24,7 @@ _VERSION = importlib.metadata.version("floatip")
 _REASON_LENGTH = 1024
 _MOST_WARNINGS = 16
 _MOST_IGNORED = 64
+_MOST_ROUTERS = 1024
 
 
 def build(picture: Picture) -> v1alpha1.FloatingIPNodeStatus:
@@ -39,7 +40,7 @@ def build(picture: Picture) -> v1alpha1.FloatingIPNodeStatus:
             v1alpha1.Interface(name=known.name, up=known.is_up, addresses=list(known.addresses))
             for known in picture.interfaces
         ],
-        virtual_routers=routers,
+        virtual_routers=routers[:_MOST_ROUTERS],
         foreign_routers=[
             v1alpha1.ForeignRouter(
                 virtual_router_id=stranger.virtual_router_id,
