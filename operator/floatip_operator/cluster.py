@@ -50,7 +50,8 @@ class Cluster:
         self._objects[kind][name] = entry
         if kind == "Lease":
             self._note_renewal(name, entry)
-            return  # ages are looked at on a timer: 1,000 agents renew 100 Leases a second
+            if known is not None:
+                return  # ages are looked at on a timer: 1,000 agents renew 100 Leases a second
         if kind == names.FLOATING_IP_NODE:
             self._note_claims(name, entry)
         self.changed.set()
