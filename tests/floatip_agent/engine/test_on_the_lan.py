@@ -107,7 +107,11 @@ def test_sigterm_hands_over_within_the_skew_time_and_announces(lan: Lan) -> None
         taken = [at for at, priority in seen.advertisements("10.9.0.2") if priority == 100]
         assert len(left) == 1
         assert left[0] < taken[0] < left[0] + SKEW_100 + 50 * MILLISECOND, (
-            seen.advertisements("10.9.0.1"), seen.advertisements("10.9.0.2"), pair.second.log.read_text(), pair.second.router())
+            seen.advertisements("10.9.0.1"),
+            seen.advertisements("10.9.0.2"),
+            pair.second.log.read_text(),
+            pair.second.router(),
+        )
         mac = json.loads(ip(pair.n2, "-json", "link", "show", "eth0"))[0]["address"]
         arps = until(lambda: seen.gratuitous_arps(VIP), 1, "gratuitous ARP")
         assert [sender for _, sender in arps] == [mac] * 5
