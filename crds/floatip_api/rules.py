@@ -14,8 +14,8 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rule:
-    """`message` is CEL's messageExpression when `is_expression`; `check` returns the fault's text, None for none, and is absent where only a
-    change of a stored object can break the rule. `field` is the part of the value that the fault is about."""
+    """`message` is CEL's messageExpression when `is_expression`. `check` returns the fault's text, None for none; it is absent where
+    only a change of a stored object can break the rule. `field` is the part of the value that the fault is about."""
 
     at: str
     cel: str

@@ -1,0 +1,70 @@
+"""The `floatip` command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+_DESCRIPTION = "Floating IPs for bare-metal Kubernetes: work on manifests without a cluster."
+_EXIT = (
+    "Exit status: 0 done, 2 unusable arguments or documents (each fault with file, line and field on standard error)."
+)
+_FILES = "YAML or JSON, several documents a file; what is not floatip's is passed over"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    # Each command imports what it needs when it runs: --help is there at once.
+    match options.command:
+        case "validate":
+            from floatip_cli import validate
+
+            return validate.run(options.files)
+        case _:
+            from floatip_cli import render
+
+            return render.run(options.files, options.node, options.node_labels)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="floatip", description=_DESCRIPTION, epilog=_EXIT)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    validate = commands.add_parser(
+        "validate",
+        help="check manifests by the API's own rules, offline",
+        description="Check FloatingIP and FloatingIPNode manifests by the API's own rules, offline.",
+        epilog=_EXIT,
+    )
+    render = commands.add_parser(
+        "render",
+        help="FloatingIP manifests to one node's FloatingIPNode, for `floatip-agent run --config`",
+        description="Print what a node's agent is to run: FloatingIP manifests to that node's FloatingIPNode. Offline, nothing is "
+        "allocated: each FloatingIP needs its virtualRouterID, and the entry that matches the node its priority.",
+        epilog=_EXIT,
+    )
+    render.add_argument("--node", required=True, metavar="NAME", help="the node to render for")
+    render.add_argument(
+        "--node-labels",
+        type=_labels,
+        default={},
+        metavar="KEY=VALUE,...",
+        help="the node's labels, for FloatingIPs that select nodes by labels",
+    )
+    for command in (validate, render):
+        command.add_argument("files", nargs="+", type=Path, metavar="FILE", help=_FILES)
+    return parser
+
+
+def _labels(text: str) -> dict[str, str]:
+    labels = {}
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if not key or not equals:
+            raise argparse.ArgumentTypeError(f"{part!r}: must be KEY=VALUE")
+        labels[key.strip()] = value.strip()
+    return labels
+
+
+if __name__ == "__main__":
+    sys.exit(main())
