@@ -6,12 +6,11 @@ by name, the others go on".
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from floatip_api import v1alpha1
+from floatip_api import documents, v1alpha1
 from pydantic import ValidationError
 
 from floatip_agent.configuration import Family, RouterConfiguration
@@ -61,12 +60,14 @@ def read_entry(written: object, where: str) -> Entry | Refused:
     """`where` is the entry's place in the document, for messages: spec.virtualRouters[3]."""
     if not isinstance(written, Mapping):
         return Refused(f"{where}: an object is required, not {type(written).__name__}")
-    known = copy.deepcopy(dict(written))
+    known = _without_nulls(written)
     ignored: list[str] = []
     try:
         router = _read_known(known, where, ignored)
     except ValidationError as error:
         return Refused(_reason(error, where), _key(written), _release(written), tuple(ignored))
+    if broken := documents.check_virtual_router(router):
+        return Refused(f"{where}.{broken[0]}", _key(written), _release(written), tuple(ignored))
     secret = router.vrrp.authentication.secret_ref if router.vrrp.authentication else None
     return Entry(
         _configuration(router),
@@ -74,6 +75,13 @@ def read_entry(written: object, where: str) -> Entry | Refused:
         SecretName(secret.name, secret.key) if secret else None,
         tuple(ignored),
     )
+
+
+def _without_nulls(value: Any) -> Any:
+    """A copy in which a field that is null is absent, as the API server takes it."""
+    if isinstance(value, Mapping):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _reason(error: ValidationError, where: str) -> str:

@@ -11,6 +11,7 @@ from floatip_agent.keeper.picture import Picture
 
 RENEW_EVERY = 10.0
 RETRY_AFTER = 2.0
+LOOK_EVERY = 0.2
 DURATION = 40
 """Seconds after which the operator calls the node Unknown, by its own clock."""
 
@@ -28,8 +29,10 @@ class Lease:
 
     async def run(self) -> None:
         while True:
-            is_renewed = self._picture.is_engine_connected and await self._renew()
-            await asyncio.sleep(RENEW_EVERY if is_renewed else RETRY_AFTER)
+            if not self._picture.is_engine_connected:
+                await asyncio.sleep(LOOK_EVERY)
+            else:
+                await asyncio.sleep(RENEW_EVERY if await self._renew() else RETRY_AFTER)
 
     async def _renew(self) -> bool:
         renewed = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

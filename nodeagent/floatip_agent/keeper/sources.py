@@ -9,9 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import yaml
-from floatip_api import names, v1alpha1
-from pydantic import ValidationError
+from floatip_api import documents, names
 
 from floatip_agent.keeper.api_server import ApiServer
 from floatip_agent.keeper.document import Origin, Secrets
@@ -105,13 +103,17 @@ class FileSource:
 
     def read(self) -> Read | Problem:
         try:
-            text = self._path.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            return Problem((f"{self._path}: {getattr(error, 'strerror', None) or error}",))
-        try:
-            document = v1alpha1.FloatingIPNode.from_manifest(yaml.safe_load(text)).to_manifest()
-        except (yaml.YAMLError, ValidationError) as error:
-            return Problem((f"{self._path}: {error}",))
+            found = documents.load(self._path)
+        except documents.Unreadable as error:
+            return Problem((str(error.fault),))
+        except OSError as error:
+            return Problem((f"{self._path}: {error.strerror}",))
+        if len(found) != 1 or found[0].kind not in {names.FLOATING_IP_NODE, ""}:
+            kinds = ", ".join(document.kind or "something else" for document in found) or "nothing"
+            return Problem((f"{self._path}: one {names.FLOATING_IP_NODE} is required, not {kinds}",))
+        if faults := documents.validate(found[0]):
+            return Problem(tuple(map(str, faults)))
+        document = found[0].content
         wanted = secrets_named(document)
         self._watched = [self._path, *(self._path.parent / secret.name / secret.key for secret in sorted(wanted))]
         return Read(document, self._secrets(wanted))

@@ -51,7 +51,7 @@ def test_every_field_arrives_in_the_engines_units() -> None:
     vrrp = {"version": 3, "advertisementPeriodMilliseconds": 40, "ipv4Checksum": "MessageOnly", "linkLocal": "None"}
     written = entry(
         vrrp=vrrp,
-        preemption={"policy": "Never", "delaySeconds": 3},
+        preemption={"policy": "PreemptLowerPriority", "delaySeconds": 3},
         interface="bond0",
         sourceAddress="172.16.69.91",
         release={"requestID": "r1"},
@@ -62,9 +62,11 @@ def test_every_field_arrives_in_the_engines_units() -> None:
     assert (router.name, router.family, router.virtual_router_id, router.priority) == ("elk", "IPv4", 51, 150)
     assert (router.version, router.advertisement_interval) == (3, 40_000_000)
     assert (router.ipv4_checksum, router.link_local) == ("MessageOnly", "None")
-    assert (router.preempt, router.preempt_delay) == (False, 3_000_000_000)
+    assert (router.preempt, router.preempt_delay) == (True, 3_000_000_000)
     assert (router.interface, router.source_address, router.release) == ("bond0", "172.16.69.91", "r1")
     assert decode(encode(Configure(1, configuration))) == Configure(1, configuration)
+    never = from_api(node(entry(preemption={"policy": "Never"}))).configuration({}).routers[0]
+    assert not never.preempt
 
 
 @pytest.mark.parametrize(
@@ -123,6 +125,9 @@ def test_in_static_mode_an_accepted_file_that_lacks_the_router_is_an_order() -> 
         (entry("bad", priority=256), "spec.virtualRouters[1].priority: '256': "),
         (entry("bad", virtualRouterID="51"), "spec.virtualRouters[1].virtualRouterID: '51': "),
         (entry("bad", vrrp={"version": 4}), "spec.virtualRouters[1].vrrp.version: '4': "),
+        (entry("bad", addresses=["172.16.69.094/24"]), "spec.virtualRouters[1].addresses[0]: "),
+        (entry("bad", addresses=["2001:db8::94/64"]), "spec.virtualRouters[1].addresses: "),
+        (entry("bad", vrrp={"version": 2, "advertisementPeriodMilliseconds": 50}), "spec.virtualRouters[1].vrrp."),
         (entry("bad", probes=[{"name": "p"}]), "spec.virtualRouters[1].probes[0].tcpSocket: "),
     ],
 )
@@ -154,6 +159,10 @@ def test_entries_without_name_or_listed_twice_are_told() -> None:
         "spec.virtualRouters[0].name",
         "spec.virtualRouters[1]",
     ]
+
+
+def test_a_field_that_is_null_is_absent() -> None:
+    assert names(from_api(node(entry(vrrp=None, probes=None, interface=None)))) == "elk"
 
 
 def test_unknown_fields_are_ignored_and_reported() -> None:
