@@ -1,0 +1,47 @@
+"""api.md: "An address belongs to one floating IP (the older wins), is no node's own address (unless priority 255 on that node), and lies outside
+the cluster's Pod and Service ranges." """
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from floatip_api.v1alpha1 import Condition
+from floatip_operator.decide.plan import decide
+from in_memory.cluster import document, floating_ip, router, snapshot, written
+
+
+def _accepted(world: Any, name: str = "web") -> Condition:
+    found = {entry.metadata.name: status.conditions[0] for entry, status in decide(world).statuses}
+    return found[name]
+
+
+def test_an_address_belongs_to_the_older() -> None:
+    world = snapshot([floating_ip("old", age=2), floating_ip("web", age=1)], [document("n1")])
+    said = _accepted(world)
+    assert (said.status, said.reason) == ("False", "AddressInUse")
+    assert "10.0.0.100" in said.message
+    assert "old" in said.message
+
+
+def test_a_nodes_own_address_does_not_float() -> None:
+    said = _accepted(snapshot([floating_ip()], [document("n1", address="10.0.0.100/24")]))
+    assert (said.reason, "n1" in said.message) == ("AddressIsNodeAddress", True)
+
+
+def test_unless_that_node_is_its_owner() -> None:
+    owned = floating_ip(nodes=[{"name": "n1", "priority": 255}, {"name": "n2", "priority": 100}])
+    world = snapshot([owned], [document("n1", address="10.0.0.100/24"), document("n2")])
+    assert _accepted(world).status == "True"
+
+
+@pytest.mark.parametrize("cluster_range", ["10.0.0.0/16", "10.0.0.96/28"])
+def test_not_in_a_range_of_the_cluster(cluster_range: str) -> None:
+    said = _accepted(snapshot([floating_ip()], [document("n1")], cluster_ranges=(cluster_range,)))
+    assert (said.reason, cluster_range in said.message) == ("AddressInClusterRange", True)
+
+
+def test_what_serves_already_is_not_taken_away_by_a_refusal() -> None:
+    world = snapshot([floating_ip()], [document("n1", [router()])], cluster_ranges=("10.0.0.0/8",))
+    assert _accepted(world).status == "False"
+    assert written(decide(world)) == {}

@@ -1,0 +1,112 @@
+"""api.md: "at most `candidates` nodes, nodes given by name always do; the first entry that matches a node wins". design.md: "chosen stably; one
+that stays away is replaced; at most one candidate is replaced at a time, never the reported Active"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from floatip_api.v1alpha1 import LabelSelector
+from floatip_operator.decide import placement
+from floatip_operator.decide.snapshot import Node, Snapshot
+from hypothesis import given
+from hypothesis import strategies as st
+from in_memory.cluster import document, floating_ip, snapshot
+
+NODES = [f"n{number}" for number in range(8)]
+
+
+def _chosen(world: Snapshot, present: set[str] | None = None, active: set[str] | None = None, **spec: Any) -> set[str]:
+    wanted = floating_ip(**spec)
+    matching = placement.entries(wanted, world)
+    return placement.candidates(wanted, matching, present or set(), active or set(), world)
+
+
+def _world(names: list[str], **fields: Any) -> Snapshot:
+    return snapshot([], [document(name) for name in names], **fields)
+
+
+def test_the_first_of_the_rendezvous_order_take_part() -> None:
+    assert _chosen(_world(NODES), candidates=3) == set(placement.rendezvous("uid-web", NODES)[:3])
+
+
+def test_named_nodes_always_do() -> None:
+    entries: list[dict[str, Any]] = [{"name": name} for name in NODES[:4]]
+    assert _chosen(_world(NODES), candidates=2, nodes=entries) == set(NODES[:4])
+
+
+def test_the_first_entry_that_matches_wins() -> None:
+    world = _world(NODES[:2], nodes=(Node("n0", {"role": "edge"}), Node("n1", {"role": "edge"})))
+    entries = [{"name": "n1", "priority": 50}, {"selector": {"matchLabels": {"role": "edge"}}, "priority": 90}]
+    found = placement.entries(floating_ip(nodes=entries), world)
+    assert {name: entry.priority for name, entry in found.items()} == {"n0": 90, "n1": 50}
+
+
+def test_a_node_whose_subnet_cannot_hold_the_address_takes_no_part() -> None:
+    world = snapshot([], [document("n0"), document("far", address="10.9.0.1/24")])
+    assert _chosen(world) == {"n0"}
+
+
+def test_a_node_without_a_living_agent_is_not_chosen() -> None:
+    assert _chosen(_world(NODES[:2], lease_ages={"n0": 1.0, "n1": 50.0})) == {"n0"}
+    assert _chosen(snapshot([], [document("n0", has_agent=False)])) == set()
+
+
+@pytest.mark.parametrize(("age", "stays"), [(599.0, True), (600.0, False)])
+def test_one_that_stays_away_is_replaced_after_ten_minutes(age: float, *, stays: bool) -> None:
+    ages = dict.fromkeys(NODES, 1.0) | {"n0": age}
+    found = _chosen(_world(NODES, lease_ages=ages), {"n0", "n1"}, candidates=2)
+    assert ("n0" in found, "n1" in found, len(found)) == (stays, True, 2)
+
+
+def test_one_at_a_time() -> None:
+    ages = dict.fromkeys(NODES, 1.0) | {"n0": 700.0, "n1": 700.0}
+    found = _chosen(_world(NODES, lease_ages=ages), {"n0", "n1"}, candidates=2)
+    assert len(found & {"n0", "n1"}) == 1
+
+
+def test_never_the_reported_active() -> None:
+    ages = dict.fromkeys(NODES, 1.0) | {"n0": 700.0}
+    assert "n0" in _chosen(_world(NODES, lease_ages=ages), {"n0", "n1"}, {"n0"}, candidates=2)
+
+
+def test_nobody_is_dropped_before_there_is_somebody_to_come() -> None:
+    assert _chosen(_world(["n0"], lease_ages={"n0": 700.0}), {"n0"}, candidates=1) == {"n0"}
+
+
+def test_fewer_candidates_keep_the_active() -> None:
+    present = set(NODES[:4])
+    for active in NODES[:4]:
+        assert _chosen(_world(NODES), present, {active}, candidates=1) == {active}
+
+
+@given(st.sets(st.sampled_from(NODES), min_size=1), st.sampled_from(NODES), st.integers(1, 5))
+def test_one_node_more_changes_at_most_one_candidate(names: set[str], more: str, candidates: int) -> None:
+    before = _chosen(_world(sorted(names)), candidates=candidates)
+    after = _chosen(_world(sorted(names | {more})), candidates=candidates)
+    assert len(before - after) <= 1
+    assert len(after - before) <= 1
+
+
+@given(st.sets(st.sampled_from(NODES), min_size=1), st.sampled_from(NODES), st.integers(1, 5))
+def test_one_node_more_changes_no_candidate_that_is_present(names: set[str], more: str, candidates: int) -> None:
+    before = _chosen(_world(sorted(names)), candidates=candidates)
+    assert before <= _chosen(_world(sorted(names | {more})), before, candidates=candidates)
+
+
+@pytest.mark.parametrize(
+    ("selector", "labels", "expected"),
+    [
+        ({}, {}, True),
+        ({"matchLabels": {"a": "1"}}, {"a": "1", "b": "2"}, True),
+        ({"matchLabels": {"a": "1"}}, {"a": "2"}, False),
+        ({"matchExpressions": [{"key": "a", "operator": "In", "values": ["1", "2"]}]}, {"a": "2"}, True),
+        ({"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["1"]}]}, {}, True),
+        ({"matchExpressions": [{"key": "a", "operator": "Exists"}]}, {}, False),
+        ({"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]}, {}, True),
+    ],
+)
+def test_selectors_as_kubernetes_means_them(
+    selector: dict[str, Any], labels: dict[str, str], *, expected: bool
+) -> None:
+    assert placement.selects(LabelSelector.from_manifest(selector), labels) is expected
