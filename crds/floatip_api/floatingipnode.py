@@ -14,6 +14,7 @@ from floatip_api.parts import (
     Family,
     InterfaceName,
     IPAddress,
+    ObjectName,
     Preemption,
     Priority,
     Probe,
@@ -32,7 +33,7 @@ class Request(Model):
 class VirtualRouter(Model):
     """One virtual router of this node; name and family together are unique."""
 
-    name: Annotated[str, Field(min_length=1, max_length=63)] = Field(description="The FloatingIP.")
+    name: Annotated[ObjectName, Field(max_length=63)] = Field(description="The FloatingIP.")
     family: Family = Field(description="IPv4 or IPv6; the family of all its addresses.")
     virtual_router_id: VirtualRouterID = Field(description="1 to 255.")
     addresses: Annotated[list[AddressWithPrefix], Field(min_length=1, max_length=64)] = Field(

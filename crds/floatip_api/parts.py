@@ -13,8 +13,10 @@ State = Literal["Initialize", "Backup", "Active", "Fault", "Unknown"]
 
 AddressWithPrefix = Annotated[str, Field(min_length=1, max_length=43)]
 IPAddress = Annotated[str, Field(min_length=1, max_length=39)]
-InterfaceName = Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[^/\s:]+$")]
-NodeName = Annotated[str, Field(min_length=1, max_length=253)]
+InterfaceName = Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[!-.0-9;-~]+$")]
+"""ASCII without space, slash and colon: what the kernel takes."""
+ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")]
+NodeName = ObjectName
 VirtualRouterID = Annotated[int, Field(ge=1, le=255)]
 Priority = Annotated[int, Field(ge=1, le=255)]
 DateTime = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
@@ -23,10 +25,11 @@ DateTime = Annotated[str, Field(max_length=64, json_schema_extra={"format": "dat
 class SecretKeyReference(Model):
     """One key of a Secret in floatip's namespace. In static mode the file NAME/KEY beside the document."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253)] = Field(description="The Secret's name.")
-    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")] = Field(
-        description="The key in the Secret's data."
-    )
+    name: ObjectName = Field(description="The Secret's name.")
+    # A file's name in static mode: neither "." nor anything that begins with "..", as the API has it for keys.
+    key: Annotated[
+        str, Field(min_length=1, max_length=253, pattern=r"^([-_a-zA-Z0-9]|\.[-_a-zA-Z0-9])[-._a-zA-Z0-9]*$")
+    ] = Field(description="The key in the Secret's data.")
 
 
 class Authentication(Model):
@@ -80,7 +83,7 @@ class TCPSocket(Model):
     """Succeeds when a TCP connection can be opened."""
 
     port: Annotated[int, Field(ge=1, le=65535)] = Field(description="The TCP port.")
-    host: Annotated[str, Field(min_length=1, max_length=253)] | None = Field(
+    host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._:%a-zA-Z0-9]+$")] | None = Field(
         default=None,
         description="Absent: the node's own first address on the router's interface, of the first address's family.",
     )
@@ -89,7 +92,9 @@ class TCPSocket(Model):
 class Probe(Model):
     """A check that each node runs on itself; one that fails lowers the node's priority or keeps it out."""
 
-    name: Annotated[str, Field(min_length=1, max_length=63)] = Field(description="Unique in the list.")
+    name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")] = Field(
+        description="Unique in the list; lower-case letters, digits and dashes."
+    )
     tcp_socket: Annotated[TCPSocket, Field(alias="tcpSocket")] = Field(
         alias="tcpSocket", description="Succeeds when a TCP connection can be opened."
     )

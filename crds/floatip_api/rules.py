@@ -25,34 +25,74 @@ class Rule:
     field: str = ""
 
 
-def _canonical_interface(text: str) -> str | None:
-    wanted = f'"{text}": must be an address with its subnet\'s prefix length in canonical text, as in 192.0.2.1/24 or 2001:db8::1/64'
-    try:
-        interface = ipaddress.ip_interface(text)
-    except ValueError:
-        return wanted
-    is_mapped = interface.version == 6 and interface.ip.ipv4_mapped is not None
-    return wanted if "%" in text or is_mapped or text != interface.with_prefixlen else None
-
-
-def _canonical_address(text: str) -> str | None:
-    wanted = f'"{text}": must be an IP address in canonical text, without a prefix length'
+def _is_ip(text: str) -> bool:
+    """CEL's isIP: Python lets scopes (fe80::1%eth0) and IPv4-mapped addresses pass."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        return wanted
-    is_mapped = address.version == 6 and address.ipv4_mapped is not None
-    return wanted if "%" in text or is_mapped or text != str(address) else None
+        return False
+    return "%" not in text and not (address.version == 6 and address.ipv4_mapped)
+
+
+def _is_cidr(text: str) -> bool:
+    """CEL's isCIDR: Python lets netmasks and leading zeros pass instead of a prefix length."""
+    address, _, length = text.partition("/")
+    if not _is_ip(address) or not (length.isascii() and length.isdecimal()) or length != str(int(length)):
+        return False
+    return int(length) <= ipaddress.ip_address(address).max_prefixlen
+
+
+def _prefix_length_given(text: str) -> str | None:
+    if not _is_ip(text):
+        return None
+    return f"{text}: the prefix length of its subnet is missing: write {text}/{64 if ':' in text else 24} or what it is"
+
+
+def _interface_address(text: str) -> str | None:
+    if _is_cidr(text) or _is_ip(text):
+        return None
+    return f"{text}: must be an address with its subnet's prefix length, as in 192.0.2.1/24 or 2001:db8::1/64"
+
+
+def _canonical_interface(text: str) -> str | None:
+    if not _is_cidr(text) or str(ipaddress.ip_interface(text)) == text:
+        return None
+    return f"{text}: must be in canonical text: write {ipaddress.ip_interface(text)}"
+
+
+def _canonical_address(text: str) -> str | None:
+    if not _is_ip(text) or str(ipaddress.ip_address(text)) != text:
+        return f"{text}: must be an IP address in canonical text, without a prefix length"
+    return None
+
+
+def _link_local_source(text: str) -> str | None:
+    if not _is_ip(text) or ":" not in text or ipaddress.ip_address(text).is_link_local:
+        return None
+    return f"{text}: over IPv6 advertisements come from a link-local address (RFC 9568, 5.1.2.1)"
 
 
 def _unicast(text: str) -> str | None:
-    if _canonical_interface(text):
+    if not _is_cidr(text):
         return None
     address = ipaddress.ip_interface(text).ip
     is_broadcast = str(address) == "255.255.255.255"
     if address.is_multicast or address.is_loopback or address.is_unspecified or is_broadcast:
-        return f'"{text}": must be a unicast address, not loopback, multicast, broadcast or unspecified'
+        return f"{text}: must be a unicast address, not loopback, multicast, broadcast or unspecified"
     return None
+
+
+def _not_the_network(text: str) -> str | None:
+    if not _is_cidr(text):
+        return None
+    interface = ipaddress.ip_interface(text)
+    if interface.ip != interface.network.network_address or interface.network.num_addresses <= 2:
+        return None
+    return f"{text}: must be an address in the subnet, not the subnet itself"
+
+
+def _not_everything(text: str) -> str | None:
+    return f"{text}: the prefix length must be at least 1" if _is_cidr(text) and text.endswith("/0") else None
 
 
 def _unique_addresses(addresses: list[str]) -> str | None:
@@ -100,9 +140,9 @@ def _operator_values(requirement: dict[str, Any]) -> str | None:
 def _period(vrrp: dict[str, Any]) -> str | None:
     period = vrrp["advertisementPeriodMilliseconds"]
     if vrrp["version"] == 3 and (period > 40950 or period % 10):
-        return f"advertisementPeriodMilliseconds {period}: version 3 takes 10 to 40950, a multiple of 10"
+        return f"{period}: version 3 takes 10 to 40950, a multiple of 10"
     if vrrp["version"] == 2 and (period < 1000 or period % 1000):
-        return f"advertisementPeriodMilliseconds {period}: version 2 takes whole seconds, 1000 to 255000"
+        return f"{period}: version 2 takes whole seconds, 1000 to 255000"
     return None
 
 
@@ -114,9 +154,7 @@ def _authentication_version(vrrp: dict[str, Any]) -> str | None:
 
 def _timeout(probe: dict[str, Any]) -> str | None:
     timeout, period = probe["timeoutSeconds"], probe["periodSeconds"]
-    return (
-        None if timeout <= period else f"timeoutSeconds {timeout:g}: must be at most periodSeconds, which is {period:g}"
-    )
+    return None if timeout <= period else f"{timeout:g}: must be at most periodSeconds, which is {period:g}"
 
 
 def _tenths(value: float) -> str | None:
@@ -125,7 +163,7 @@ def _tenths(value: float) -> str | None:
 
 def _delay_without_preemption(preemption: dict[str, Any]) -> str | None:
     if preemption["policy"] == "Never" and preemption["delaySeconds"] > 0:
-        return "delaySeconds has no meaning with policy Never: leave it out or preempt"
+        return f"{preemption['delaySeconds']}: must be 0 with policy Never, which takes nothing over from a living node"
     return None
 
 
@@ -148,7 +186,7 @@ def _allocated_id(document: dict[str, Any]) -> str | None:
     allocated = document.get("status", {}).get("virtualRouterID")
     if wanted is None or allocated is None or wanted == allocated:
         return None
-    return f"spec.virtualRouterID {wanted}: must be {allocated}, which is allocated already"
+    return f"{wanted}: must be {allocated}, which is allocated already"
 
 
 def _name_length(document: dict[str, Any]) -> str | None:
@@ -159,16 +197,45 @@ def _name_length(document: dict[str, Any]) -> str | None:
 FLOATING_IP_RULES = (
     Rule(
         "spec.addresses[]",
-        "isCIDR(self) && string(cidr(self)) == self",
-        "'\"' + self + '\": must be an address with its subnet\\'s prefix length in canonical text, as in 192.0.2.1/24 or 2001:db8::1/64'",
+        "!isIP(self)",
+        "'%s: the prefix length of its subnet is missing: write %s/%s or what it is'"
+        ".format([self, self, self.contains(':') ? '64' : '24'])",
+        _prefix_length_given,
+        is_expression=True,
+    ),
+    Rule(
+        "spec.addresses[]",
+        "isCIDR(self) || isIP(self)",
+        "self + ': must be an address with its subnet\\'s prefix length, as in 192.0.2.1/24 or 2001:db8::1/64'",
+        _interface_address,
+        is_expression=True,
+    ),
+    Rule(
+        "spec.addresses[]",
+        "!isCIDR(self) || string(cidr(self)) == self",
+        "'%s: must be in canonical text: write %s'.format([self, string(cidr(self))])",
         _canonical_interface,
         is_expression=True,
     ),
     Rule(
         "spec.addresses[]",
         "!isCIDR(self) || cidr(self).ip().isGlobalUnicast() || cidr(self).ip().isLinkLocalUnicast()",
-        "'\"' + self + '\": must be a unicast address, not loopback, multicast, broadcast or unspecified'",
+        "self + ': must be a unicast address, not loopback, multicast, broadcast or unspecified'",
         _unicast,
+        is_expression=True,
+    ),
+    Rule(
+        "spec.addresses[]",
+        "!isCIDR(self) || string(cidr(self).masked()) != self || cidr(self).prefixLength() >= (self.contains(':') ? 127 : 31)",
+        "self + ': must be an address in the subnet, not the subnet itself'",
+        _not_the_network,
+        is_expression=True,
+    ),
+    Rule(
+        "spec.addresses[]",
+        "!isCIDR(self) || cidr(self).prefixLength() > 0",
+        "self + ': the prefix length must be at least 1'",
+        _not_everything,
         is_expression=True,
     ),
     Rule(
@@ -200,8 +267,15 @@ FLOATING_IP_RULES = (
     Rule(
         "spec.nodes[].sourceAddresses[]",
         "isIP(self) && ip.isCanonical(self)",
-        "'\"' + self + '\": must be an IP address in canonical text, without a prefix length'",
+        "self + ': must be an IP address in canonical text, without a prefix length'",
         _canonical_address,
+        is_expression=True,
+    ),
+    Rule(
+        "spec.nodes[].sourceAddresses[]",
+        "!isIP(self) || !self.contains(':') || ip(self).isLinkLocalUnicast()",
+        "self + ': over IPv6 advertisements come from a link-local address (RFC 9568, 5.1.2.1)'",
+        _link_local_source,
         is_expression=True,
     ),
     Rule(
@@ -226,7 +300,7 @@ FLOATING_IP_RULES = (
     Rule(
         "spec.vrrp",
         "self.version != 3 || (self.advertisementPeriodMilliseconds <= 40950 && self.advertisementPeriodMilliseconds % 10 == 0)",
-        "'advertisementPeriodMilliseconds %d: version 3 takes 10 to 40950, a multiple of 10'.format([self.advertisementPeriodMilliseconds])",
+        "'%d: version 3 takes 10 to 40950, a multiple of 10'.format([self.advertisementPeriodMilliseconds])",
         lambda vrrp: _period(vrrp) if vrrp["version"] == 3 else None,
         is_expression=True,
         field="advertisementPeriodMilliseconds",
@@ -234,7 +308,7 @@ FLOATING_IP_RULES = (
     Rule(
         "spec.vrrp",
         "self.version != 2 || (self.advertisementPeriodMilliseconds >= 1000 && self.advertisementPeriodMilliseconds % 1000 == 0)",
-        "'advertisementPeriodMilliseconds %d: version 2 takes whole seconds, 1000 to 255000'.format([self.advertisementPeriodMilliseconds])",
+        "'%d: version 2 takes whole seconds, 1000 to 255000'.format([self.advertisementPeriodMilliseconds])",
         lambda vrrp: _period(vrrp) if vrrp["version"] == 2 else None,
         is_expression=True,
         field="advertisementPeriodMilliseconds",
@@ -249,14 +323,15 @@ FLOATING_IP_RULES = (
     Rule(
         "spec.preemption",
         "self.policy != 'Never' || self.delaySeconds == 0",
-        "delaySeconds has no meaning with policy Never: leave it out or preempt",
+        "'%d: must be 0 with policy Never, which takes nothing over from a living node'.format([self.delaySeconds])",
         _delay_without_preemption,
+        is_expression=True,
         field="delaySeconds",
     ),
     Rule(
         "spec.probes[]",
         "self.timeoutSeconds <= self.periodSeconds",
-        "'timeoutSeconds %s: must be at most periodSeconds, which is %s'.format([self.timeoutSeconds, self.periodSeconds])",
+        "'%s: must be at most periodSeconds, which is %s'.format([self.timeoutSeconds, self.periodSeconds])",
         _timeout,
         is_expression=True,
         field="timeoutSeconds",
@@ -289,7 +364,7 @@ FLOATING_IP_RULES = (
     Rule(
         "spec",
         "!has(oldSelf.virtualRouterID) || (has(self.virtualRouterID) && self.virtualRouterID == oldSelf.virtualRouterID)",
-        "'virtualRouterID is immutable once set: it is %d'.format([oldSelf.virtualRouterID])",
+        "'immutable once set: it stays %d'.format([oldSelf.virtualRouterID])",
         is_expression=True,
         field="virtualRouterID",
     ),
@@ -297,7 +372,7 @@ FLOATING_IP_RULES = (
         "",
         "!has(self.status) || !has(self.status.virtualRouterID) || !has(self.spec.virtualRouterID) || "
         "self.status.virtualRouterID == self.spec.virtualRouterID",
-        "'spec.virtualRouterID %d: must be %d, which is allocated already'.format([self.spec.virtualRouterID, self.status.virtualRouterID])",
+        "'%d: must be %d, which is allocated already'.format([self.spec.virtualRouterID, self.status.virtualRouterID])",
         _allocated_id,
         is_expression=True,
         field="spec.virtualRouterID",
@@ -322,11 +397,11 @@ def virtual_router_faults(router: dict[str, Any]) -> list[str]:
         found.append(("addresses", f"all must be {router['family']}"))
     if router["vrrp"]["version"] == 2 and router["family"] == "IPv6":
         found.append(("vrrp.version", "version 2 carries IPv4 only"))
-    source = router.get("sourceAddress")
-    if source is not None and (fault := _canonical_address(source)):
-        found.append(("sourceAddress", fault))
-    elif source is not None and _is_ipv4(source) != (router["family"] == "IPv4"):
-        found.append(("sourceAddress", f"must be {router['family']}"))
+    if source := router.get("sourceAddress"):
+        checks = (_canonical_address, _link_local_source)
+        found += [("sourceAddress", fault) for check in checks if (fault := check(source))]
+        if _is_ipv4(source) != (router["family"] == "IPv4"):
+            found.append(("sourceAddress", f"{source}: must be {router['family']}"))
     return [f"{path.removeprefix('spec.')}: {text}" for path, text in found]
 
 
