@@ -17,7 +17,7 @@ A_MINUTE = 60
 @pytest.fixture
 def address(world: World, apply: Apply) -> str:
     apply("away", addresses=["10.9.0.110/24"])
-    world.wait_for_status("away", world.wait_for_holder("10.9.0.110"))
+    world.settled("away", "10.9.0.110")
     return "10.9.0.110"
 
 

@@ -50,6 +50,18 @@ class World:
         conditions = self.floating_ip(name).get("status", {}).get("conditions", [])
         return {condition["type"]: condition["status"] for condition in conditions}
 
+    def settled(self, name: str, address: str) -> str:
+        """The holder, once every node takes part and the API says what the LAN says. Nodes join one after the other."""
+
+        def holder() -> str | None:
+            holders, status = self.holders(address), self.floating_ip(name).get("status", {})
+            states = {(entry["name"], entry["state"]) for entry in status.get("nodes", [])}
+            expected = {(node, "Active" if [node] == holders else "Backup") for node in self.nodes}
+            said = [status.get("activeNode")]
+            return holders[0] if len(holders) == 1 and holders == said and states == expected else None
+
+        return until(holder, 30, f"{name} is settled on all nodes")
+
     def wait_for_status(self, name: str, active_node: str) -> dict[str, Any]:
         """The status once it says what the LAN says."""
 

@@ -36,6 +36,7 @@ class Cluster:
     """
 
     def __init__(self, lan: Lan, control_plane: str, nodes: Mapping[str, list[str]], say: Say = lambda _: None) -> None:
+        self._lan = lan
         self._say = say
         self._stack = contextlib.ExitStack()
         self.control_plane_host = lan.host("control-plane", control_plane)
@@ -56,7 +57,10 @@ class Cluster:
             self.operator = self._start_operator(manifests)
             for node in self.nodes.values():
                 self.agents[node.name] = self._start_agent(node)
-        except BaseException:
+        except BaseException as error:
+            for name, text in self._lan.logs():
+                if "agent" in name or "operator" in name:
+                    error.add_note(f"last lines of {name}:\n{text}")
             self._stack.close()
             raise
         return self
@@ -119,6 +123,8 @@ class Cluster:
         return agent
 
     def _agent_pod(self, node: str) -> dict[str, Any] | None:
+        if self.operator.process.poll() is not None:
+            raise RuntimeError("the operator has ended")
         pods: list[dict[str, Any]] = self.control_plane.get("pods", "-n", NAMESPACE)["items"]
         for pod in pods:
             owners = pod["metadata"].get("ownerReferences", [])

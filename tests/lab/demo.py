@@ -23,7 +23,7 @@ from lab.prober import Prober
 from lab.services import Listener
 
 PREFIX = "floatip-demo"
-EXAMPLE = ROOT / "examples" / "elk.yaml"
+EXAMPLES = [ROOT / "examples" / "elk-secret.yaml", ROOT / "examples" / "elk.yaml"]
 CONTROL_PLANE = "172.16.69.10/24"
 NODES = {"elk-1": ["172.16.69.91/24"], "elk-2": ["172.16.69.92/24"]}
 CLIENT = "172.16.69.99/24"
@@ -63,7 +63,7 @@ def _show(*, keep: bool) -> int:
         services = {(name, port): Listener(node, port) for name, node in cluster.nodes.items() for port in PORTS}
         client = lan.host("client", CLIENT)
         with Prober(client, ADDRESS, cluster.nodes.values()) as prober:
-            demo = Demo(cluster, prober, services, EXAMPLE, say)
+            demo = Demo(cluster, prober, services, EXAMPLES, say)
             demo.run()
             all_within = demo.summary()
         if keep:

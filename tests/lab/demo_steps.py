@@ -6,7 +6,7 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,31 @@ class DemoError(Exception):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Bound:
+    """The longest gap that counts as seen. Seconds."""
+
+    seconds: float
+    of: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
-    """One row of the summary, in milliseconds."""
+    """One row of the summary: what was done, who held the address then, and the gap in milliseconds."""
 
     what: str
+    holder: str
     gap: float
-    allowed: float | None
+    bound: Bound | None
 
     @property
     def within(self) -> bool:
-        return self.allowed is None or self.gap <= self.allowed
+        return self.bound is None or self.gap <= self.bound.seconds * 1000
+
+    def __str__(self) -> str:
+        row = f"{self.what:<46} -> {self.holder:<8}{self.gap:6.0f} ms"
+        if self.bound:
+            row += f"   at most {self.bound.seconds * 1000:.0f} ms: {self.bound.of}"
+        return row if self.within else f"{row}  EXCEEDED"
 
 
 class Demo:
@@ -48,13 +63,13 @@ class Demo:
         cluster: Cluster,
         prober: Prober,
         services: Mapping[tuple[str, int], Listener],
-        example: Path,
+        examples: Sequence[Path],
         say: Say,
     ) -> None:
         self._cluster = cluster
         self._prober = prober
         self._services = services
-        self._example = example
+        self._examples = examples
         self._say = say
         self._first, self._second = cluster.nodes.values()
         self._outcomes: list[Outcome] = []
@@ -72,25 +87,27 @@ class Demo:
 
     def summary(self) -> bool:
         """Print what the client saw. The result is whether every gap was within its bound."""
-        print("\nWhat a client saw, one probe a millisecond:\n")
+        print("\nThe longest gap that the client saw, with one probe a millisecond:\n")
         for outcome in self._outcomes:
-            bound = f"at most {outcome.allowed:.0f} ms" if outcome.allowed else ""
-            print(f"  {outcome.what:<58} {outcome.gap:6.0f} ms   {bound}{'' if outcome.within else '  EXCEEDED'}")
+            print(f"  {outcome}")
         return all(outcome.within for outcome in self._outcomes)
 
     def _read_times(self) -> None:
         """RFC 9568, 6.1 (RFC 3768, 6.1): Skew_Time of the successor, and its Active_Down_Interval; in seconds."""
-        documents = yaml.safe_load_all(self._example.read_text())
+        documents = (yaml.safe_load(example.read_text()) for example in self._examples)
         (self._object,) = (document for document in documents if document["kind"] == "FloatingIP")
         spec: dict[str, Any] = self._object["spec"]
         period = spec.get("vrrp", {}).get("advertisementPeriodMilliseconds", 1000) / 1000
         priorities = {entry["name"]: entry["priority"] for entry in spec["nodes"]}
-        self._skew = (256 - priorities[self._second.name]) / 256 * period
-        self._down_interval = 3 * period + self._skew
+        skew = (256 - priorities[self._second.name]) / 256 * period
+        self._after_stop = Bound(skew + 0.2, "skew time + 0.2 s")
+        self._after_death = Bound(3 * period + skew + 0.3, "Active_Down_Interval + 0.3 s")
 
     def _apply(self) -> None:
-        self._heading(f"kubectl apply -f examples/{self._example.name}")
-        self._cluster.control_plane.apply(self._example)
+        files = " ".join(f"-f examples/{example.name}" for example in self._examples)
+        self._heading(f"kubectl apply {files}")
+        for example in self._examples:
+            self._cluster.control_plane.apply(example)
         self._prober.wait_for(self._first.name, 60)
         self._say(f"{ADDRESS} is held by {self._first.name}, which has the higher priority")
         self._show_status()
@@ -99,16 +116,16 @@ class Demo:
         port = PORTS[-1]
         self._heading(f"The service on port {port} of {self._first.name} stops: its probe fails")
         service = self._services[self._first.name, port]
-        self._moves(f"probe of port {port} fails", service.stop, self._second)
+        self._moves("the service stops, its probe fails", service.stop, self._second)
         self._show_status()
-        self._moves("service back, higher priority preempts", service.start, self._first)
+        self._moves("the service is back", service.start, self._first)
 
     def _agent_stops(self) -> None:
         self._heading(f"The agent of {self._first.name} is told to stop (SIGTERM)")
         agent = self._cluster.agents[self._first.name]
-        self._moves("agent stopped (skew time + 0.2 s)", agent.process.terminate, self._second, self._skew + 0.2)
+        self._moves("its agent stops (SIGTERM)", agent.process.terminate, self._second, self._after_stop)
         agent.stop()
-        self._moves("agent started again", agent.start, self._first)
+        self._moves("its agent is back", agent.start, self._first)
 
     def _agent_is_killed(self) -> None:
         self._heading(f"Guard, engine and keeper of {self._first.name} are killed at once (SIGKILL)")
@@ -118,12 +135,14 @@ class Demo:
             count = len(agent.processes())
             agent.kill()
             killed = time.monotonic()
-            self._say(f"{count} processes killed; the kernel still has the address: {self._first.holds(ADDRESS)}")
+            if not self._first.holds(ADDRESS):
+                raise DemoError("the address was gone before its lifetime ended")
+            self._say(f"{count} processes are dead; their kernel still has the address")
             until(lambda: not self._first.holds(ADDRESS), LIFETIME, f"the kernel of {self._first} drops the address")
             self._say(f"the kernel of {self._first.name} dropped it {time.monotonic() - killed:.2f} s after the kill")
 
-        self._moves("agent killed, its kernel lives on", kill, self._second, self._down_interval + 0.3)
-        self._moves("agent started again", agent.start, self._first)
+        self._moves("its agent is killed, its kernel lives on", kill, self._second, self._after_death)
+        self._moves("its agent is back", agent.start, self._first)
 
     def _node_dies(self, how: str) -> None:
         self._heading(f"{self._first.name} dies: {how}")
@@ -133,39 +152,35 @@ class Demo:
             self._first.unplug()
             agent.kill()
 
-        bound = self._down_interval + 0.3
-        self._moves("node dead (Active_Down_Interval + 0.3 s)", die, self._second, bound)
-        until(lambda: not self._first.holds(ADDRESS), LIFETIME, f"the kernel of {self._first} drops the address")
+        self._moves("it dies", die, self._second, self._after_death)
 
         def revive() -> None:
             self._first.plug()
             agent.start()
 
-        self._moves("node back", revive, self._first)
+        self._moves("it is back", revive, self._first)
 
     def _moves_without_the_cluster(self) -> None:
-        self._heading("API server and operator are killed; the address still moves")
+        self._heading("API server and operator are killed")
         self._cluster.control_plane.stop_api_server()
         self._cluster.operator.kill()
-        self._say("API server and operator are gone")
-        self._node_dies("as before; its agent comes back from the copy that it saved")
+        self._say("both are gone")
+        self._node_dies("as before, and its agent comes back to the copy that it saved")
         self._cluster.control_plane.start_api_server()
         self._cluster.operator.start()
-        self._say("API server and operator are back")
+        self._say("API server and operator are started; the operator waits until the killed one's Lease has ended")
 
-    def _moves(self, what: str, act: Callable[[], None], to: Host, allowed: float | None = None) -> None:
-        """Do it, wait until the client is answered by the other node alone, and note the gap. `allowed` in seconds."""
+    def _moves(self, what: str, act: Callable[[], object], to: Host, bound: Bound | None = None) -> None:
+        """Do it, wait until that node alone holds the address and answers the client, and note the gap."""
         start = time.monotonic_ns()
         act()
-        self._prober.wait_for(to.name, self._down_interval + 20)
+        self._prober.wait_for(to.name, 30)
         until(lambda: self._holders() == [to], LIFETIME, f"{to} alone holds {ADDRESS}")
         window = self._prober.window(start)
-        outcome = Outcome(what, window.longest_gap, None if allowed is None else allowed * 1000)
+        outcome = Outcome(what, to.name, window.longest_gap, bound)
         self._outcomes.append(outcome)
-        after = window.first_answer(to.name) or 0.0
-        self._say(
-            f"{to.name} answers after {after / 1000:.2f} s; longest gap {outcome.gap:.0f} ms, {window.lost} probes lost"
-        )
+        after = (window.first_answer(to.name) or 0.0) / 1000
+        self._say(f"{to.name} answers {after:.2f} s later; longest gap {outcome.gap:.0f} ms, {window.lost} probes lost")
 
     def _holders(self) -> list[Host]:
         return [node for node in self._cluster.nodes.values() if node.holds(ADDRESS)]
