@@ -50,6 +50,7 @@ class KernelInterfaces:
         except OSError as error:
             if error.errno != errno.ENOBUFS:
                 raise
+            self._monitor.discard()  # older than the dump, and the kernel tells nothing more before the socket is empty
             self._dump()
         self._index()
         return self._by_name != before

@@ -6,6 +6,7 @@ pyroute2 costs 0.3 ms an address and an event loop; this costs about 10 µs. Num
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import socket
 import struct
@@ -132,7 +133,7 @@ class Monitor:
         return self._socket.fileno()
 
     def read(self) -> list[Message]:
-        """What is there now. Raises OSError ENOBUFS when some was lost: dump again."""
+        """What is there now. Raises OSError ENOBUFS when some was lost: `discard` the rest and dump again."""
         found: list[Message] = []
         while True:
             try:
@@ -140,6 +141,17 @@ class Monitor:
             except BlockingIOError:
                 return found
             found += [message for message, _ in _split(datagram)]
+
+    def discard(self) -> None:
+        """Empty the socket."""
+        while True:
+            try:
+                self._socket.recv(_DATAGRAM)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
 
     def close(self) -> None:
         self._socket.close()
