@@ -1,5 +1,5 @@
-"""api.md: "An address belongs to one floating IP (the older wins), is no node's own address (unless priority 255 on that node), and lies outside
-the cluster's Pod and Service ranges." """
+"""api.md: "An address belongs to one floating IP (the older wins), is no node's own address (unless priority 255 on that node),
+and lies outside the cluster's Pod and Service ranges." """
 
 from __future__ import annotations
 

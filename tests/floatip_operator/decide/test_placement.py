@@ -1,5 +1,5 @@
-"""api.md: "at most `candidates` nodes, nodes given by name always do; the first entry that matches a node wins". design.md: "chosen stably; one
-that stays away is replaced; at most one candidate is replaced at a time, never the reported Active"."""
+"""api.md: "at most `candidates` nodes, nodes given by name always do; the first entry that matches a node wins".
+design.md: "chosen stably; one that stays away is replaced; at most one candidate is replaced at a time, never the reported Active"."""
 
 from __future__ import annotations
 

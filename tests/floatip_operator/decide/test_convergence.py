@@ -1,0 +1,113 @@
+"""Plans carried out in any order, by agents that obey late: nothing is ever owned twice, and in the end all is as asked.
+
+design.md: "a node leaves ... and its priority and VRID become free, only when its own observedGeneration confirms that it has let go".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from typing import Any
+
+import pytest
+from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeSpec
+from floatip_operator.decide.plan import decide
+from floatip_operator.decide.snapshot import Snapshot
+from in_memory.cluster import document, floating_ip, snapshot
+
+NODES = ["n1", "n2", "n3", "n4"]
+
+
+def _obey(entry: FloatingIPNode) -> FloatingIPNode:
+    """The agent takes up its document: runs what is there, confirms what is to go."""
+    said: list[dict[str, Any]] = []
+    for router in entry.spec.virtual_routers:
+        released = {"releasedRequestID": router.release.request_id} if router.release else {}
+        said.append(
+            {
+                "name": router.name,
+                "family": router.family,
+                "state": "Initialize" if released else "Backup",
+                "priority": router.priority,
+                "virtualRouterID": router.virtual_router_id,
+                "interface": "eth0",
+                **released,
+            }
+        )
+    whole = entry.to_manifest()
+    whole["status"] |= {"observedGeneration": entry.metadata.generation, "virtualRouters": said}
+    return FloatingIPNode.from_manifest(whole)
+
+
+def _written(entry: FloatingIPNode, spec: FloatingIPNodeSpec) -> FloatingIPNode:
+    generation = entry.metadata.generation + 1
+    metadata = entry.metadata.model_copy(update={"generation": generation, "resource_version": str(generation)})
+    return entry.model_copy(update={"spec": spec, "metadata": metadata})
+
+
+def _step(world: Snapshot, chance: random.Random) -> Snapshot:
+    """Some writes of the plan happen (a crash loses the others), some agents obey."""
+    plan = decide(world)
+    documents = {entry.metadata.name: entry for entry in world.documents}
+    for entry, spec in plan.specs:
+        if chance.random() < 0.7:
+            documents[entry.metadata.name] = _written(entry, spec)
+    for name, entry in documents.items():
+        if chance.random() < 0.5:
+            documents[name] = _obey(entry)
+    statuses = {entry.metadata.uid: status for entry, status in plan.statuses}
+    floating_ips = tuple(
+        entry.model_copy(update={"status": statuses.get(entry.metadata.uid, entry.status)})
+        for entry in world.floating_ips
+    )
+    return dataclasses.replace(world, documents=tuple(documents.values()), floating_ips=floating_ips)
+
+
+def _assert_owned_once(world: Snapshot) -> None:
+    """No two nodes have one priority for one floating IP, by their documents or by their agents' last words."""
+    owners: dict[tuple[str, int], set[str]] = {}
+    for entry in world.documents:
+        assert entry.status is not None
+        confirmed = {(r.name, r.released_request_id) for r in entry.status.virtual_routers}
+        for router in entry.spec.virtual_routers:
+            if router.release is None or (router.name, router.release.request_id) not in confirmed:
+                owners.setdefault((router.name, router.priority), set()).add(entry.metadata.name)
+        for said in entry.status.virtual_routers:
+            if said.released_request_id is None and said.priority is not None:
+                owners.setdefault((said.name, said.priority), set()).add(entry.metadata.name)
+    assert all(len(nodes) == 1 for nodes in owners.values()), owners
+
+
+def _any_spec(name: str, age: int, chance: random.Random) -> FloatingIP:
+    chosen = chance.sample(NODES, chance.randint(1, len(NODES)))
+    entries = [{"name": node, **chance.choice([{}, {"priority": chance.choice([200, 150, 100])}])} for node in chosen]
+    spec: dict[str, Any] = {"nodes": entries} if chance.random() < 0.8 else {"candidates": chance.randint(1, 4)}
+    spec |= {"vrrp": {"version": chance.choice([2, 3])}, "suspend": chance.random() < 0.1}
+    return floating_ip(name, age, addresses=[f"10.0.0.{100 + age}/24"], **spec)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_change_of_mind_ends_as_asked_and_owns_nothing_twice(seed: int) -> None:
+    chance = random.Random(seed)
+    world = snapshot([_any_spec("a", 2, chance), _any_spec("b", 1, chance)], [document(name) for name in NODES])
+    for round_ in range(120):
+        if round_ < 60 and chance.random() < 0.15:
+            place = chance.randint(0, 1)
+            old = world.floating_ips[place]
+            new = _any_spec(old.metadata.name, 2 - place, chance).model_copy(update={"status": old.status})
+            floating_ips = list(world.floating_ips)
+            floating_ips[place] = new
+            world = dataclasses.replace(world, floating_ips=tuple(floating_ips))
+        world = _step(world, chance)
+        _assert_owned_once(world)
+    settled = dataclasses.replace(world, documents=tuple(map(_obey, world.documents)))
+    assert decide(settled).specs == (), "still changing after 60 quiet rounds"
+    for wanted in settled.floating_ips:
+        entries = [
+            r for entry in settled.documents for r in entry.spec.virtual_routers if r.name == wanted.metadata.name
+        ]
+        assert all(router.release is None for router in entries)
+        assert bool(entries) is not wanted.spec.suspend
+        assert {router.vrrp.version for router in entries} <= {wanted.spec.vrrp.version}
+    ids = {r.name: r.virtual_router_id for entry in settled.documents for r in entry.spec.virtual_routers}
+    assert len(set(ids.values())) == len(ids)
