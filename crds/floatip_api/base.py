@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 _ACRONYMS = {"id": "ID", "ip": "IP", "mac": "MAC", "uid": "UID"}
 
@@ -41,7 +41,9 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(alias_generator=kubernetes_name, populate_by_name=True, extra="allow", frozen=True)
 
-    name: str
+    name: Annotated[
+        str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    ]
     uid: str = ""
     generation: int = 0
     resource_version: str = ""

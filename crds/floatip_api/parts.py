@@ -15,7 +15,10 @@ AddressWithPrefix = Annotated[str, Field(min_length=1, max_length=43)]
 IPAddress = Annotated[str, Field(min_length=1, max_length=39)]
 InterfaceName = Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[!-.0-9;-~]+$")]
 """ASCII without space, slash and colon: what the kernel takes."""
-ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")]
+ObjectName = Annotated[
+    str,
+    Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
+]
 NodeName = ObjectName
 VirtualRouterID = Annotated[int, Field(ge=1, le=255)]
 Priority = Annotated[int, Field(ge=1, le=255)]

@@ -158,7 +158,9 @@ def _timeout(probe: dict[str, Any]) -> str | None:
 
 
 def _tenths(value: float) -> str | None:
-    return None if value * 10.0 == float(int(value * 10.0)) else f"{value:g}: must be a multiple of 0.1"
+    if value >= 0.1 and value * 10.0 == float(int(value * 10.0)):
+        return None
+    return f"{value:g}: must be a multiple of 0.1 and not 0"
 
 
 def _delay_without_preemption(preemption: dict[str, Any]) -> str | None:
@@ -339,8 +341,9 @@ FLOATING_IP_RULES = (
     *(
         Rule(
             f"spec.probes[].{field}",
-            "self * 10.0 == double(int(self * 10.0))",
-            "'%s: must be a multiple of 0.1'.format([self])",
+            # The schema's minimum is compared as an integer when the value is one: 0 passes 0.1.
+            "self >= 0.1 && self * 10.0 == double(int(self * 10.0))",
+            "'%s: must be a multiple of 0.1 and not 0'.format([self])",
             _tenths,
             is_expression=True,
         )
