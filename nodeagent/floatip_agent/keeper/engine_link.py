@@ -35,7 +35,7 @@ class EngineLink:
         """Run this from now on; it carries the health of every FloatingIP."""
         self._configuration = configuration
         self._is_configuration_sent = False
-        self._picture.expected_serial = None
+        self._picture.expected = None
         self._unsent.clear()
         self._wanted.set()
 
@@ -105,6 +105,6 @@ class EngineLink:
             return [messages.HealthChanged(name, health) for name, health in unsent.items()]
         self._serial += 1
         self._is_configuration_sent = True
-        self._picture.expected_serial = self._serial
+        self._picture.expected = self._serial, self._configuration.uid
         LOG.debug("configuration %d goes to the engine: %d routers", self._serial, len(self._configuration.routers))
         return [messages.Configure(self._serial, self._configuration)]

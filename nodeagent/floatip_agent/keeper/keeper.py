@@ -57,8 +57,8 @@ class Keeper:
         self._exit_status = 0
         self._sparing = Sparing()
         engine = self._saved.read_configuration()
-        self._must_look_first = engine is None
         saved = self._restore(engine)
+        self._must_look_first = engine is None or self.picture.accepted is None
         self._probes = Probes(self.picture, saved, self._health_changed)
         self._store = SecretStore(self._known_secrets())
         self._secrets = (
@@ -212,8 +212,8 @@ class Keeper:
             self._link.configure(configuration)
 
     async def _covers_what_runs(self, accepted: Accepted) -> bool:
-        """There is no saved copy (or a broken one, which is no order) while an engine may be running: a configuration that
-        lacks one of its routers without an order to let go is held back."""
+        """A saved copy is missing (or broken, which is no order) while an engine may be running: a configuration that lacks
+        one of its routers without an order to let go is held back."""
         while not self.picture.is_engine_connected:
             self._changed.clear()
             await self._changed.wait()
@@ -223,6 +223,8 @@ class Keeper:
             text = f"{name}/{family}: the engine runs it, the document does not, and nothing told it to let go: nothing is changed"
             self._sparing.warning((name, family, document.NOT_IN_DOCUMENT), text)
         self._must_look_first = bool(lacking)
+        self.picture.held = frozenset(lacking)
+        self.picture.changed()
         return not lacking
 
     def _is_kept(self, key: RouterKey, accepted: Accepted) -> bool:

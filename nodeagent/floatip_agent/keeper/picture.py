@@ -56,8 +56,12 @@ class Picture:
         self.is_engine_connected = False
         self.engine: EngineState | None = None
         self.applied: Applied | None = None
-        self.expected_serial: int | None = None
-        """Of the newest configuration; None until it has been sent on this connection."""
+        self.expected: tuple[int, str] | None = None
+        """Serial and uid of the newest configuration; None until it has been sent on this connection."""
+        self.confirmed: tuple[str, int] = "", 0
+        """uid and generation that the engine confirmed last, to this keeper."""
+        self.held: frozenset[RouterKey] = frozenset()
+        """Routers that the engine runs although the document does not have them: nothing is changed meanwhile."""
         self.routers: dict[RouterKey, RouterState] = {}
         self.transitions: Counter[tuple[str, Family, str]] = Counter()
         self.interfaces: tuple[ReportedInterface, ...] = ()
@@ -69,7 +73,7 @@ class Picture:
     @property
     def is_confirmed(self) -> bool:
         """The engine runs what this keeper sent last."""
-        return self.is_engine_connected and self.applied is not None and self.applied.serial == self.expected_serial
+        return self.is_engine_connected and self._is_expected(self.applied)
 
     def watch(self) -> asyncio.Event:
         """An event that is set at each change, for its one owner to clear."""
@@ -97,10 +101,7 @@ class Picture:
                 self.engine = message
                 self.is_engine_connected = True
             case Applied():
-                self.applied = message
-                if message.serial == self.expected_serial and self.accepted:
-                    running = set(self.accepted.routers)
-                    self.routers = {key: state for key, state in self.routers.items() if key in running}
+                self._take_applied(message)
             case RouterState():
                 self._take_router(message)
             case RouterGone():
@@ -112,8 +113,18 @@ class Picture:
     def engine_left(self) -> None:
         """The connection closed. What was known last stays until the next engine speaks."""
         self.is_engine_connected = False
-        self.expected_serial = None
+        self.expected = None
         self.changed()
+
+    def _is_expected(self, applied: Applied | None) -> bool:
+        return applied is not None and self.expected is not None and applied.serial == self.expected[0]
+
+    def _take_applied(self, applied: Applied) -> None:
+        self.applied = applied
+        if self._is_expected(applied) and self.expected and self.accepted:
+            self.confirmed = self.expected[1], applied.generation
+            running = set(self.accepted.routers)
+            self.routers = {key: state for key, state in self.routers.items() if key in running}
 
     def _take_router(self, state: RouterState) -> None:
         key = (state.name, state.family)

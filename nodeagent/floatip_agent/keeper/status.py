@@ -32,7 +32,9 @@ def build(picture: Picture) -> v1alpha1.FloatingIPNodeStatus:
     accepted = picture.accepted or Accepted()
     refused = picture.refused()
     routers = [_router(picture, accepted, refused.get(key), key) for key in accepted.routers]
-    routers += [_idle(accepted, reason, key) for key, reason in refused.items() if key not in accepted.routers]
+    routers += [_reported(picture.routers[key], [_HELD]) for key in sorted(picture.held & picture.routers.keys())]
+    idle = refused.keys() - accepted.routers.keys() - picture.held
+    routers += [_idle(picture, accepted, refused[key], key) for key in sorted(idle)]
     return v1alpha1.FloatingIPNodeStatus(
         observed_generation=_observed_generation(picture, accepted),
         agent=_agent(picture),
@@ -65,10 +67,9 @@ def _without_times(status: v1alpha1.FloatingIPNodeStatus) -> v1alpha1.FloatingIP
 
 
 def _observed_generation(picture: Picture, accepted: Accepted) -> int | None:
-    """The generation that the engine runs; None in static mode."""
-    if picture.applied is None or not accepted.uid:
-        return None
-    return picture.applied.generation
+    """The generation of this very object that the engine runs; None in static mode."""
+    uid, generation = picture.confirmed
+    return generation if uid and uid == accepted.uid else None
 
 
 def _agent(picture: Picture) -> v1alpha1.AgentInfo | None:
@@ -81,8 +82,10 @@ def _router(picture: Picture, accepted: Accepted, refused: str | None, key: Rout
     running = accepted.routers[key]
     warnings = list(_warnings(picture, accepted, refused, key))[:_MOST_WARNINGS]
     state = picture.routers.get(key)
-    if state is None:
-        return _unreported(running, refused, key, warnings)
+    return _unreported(running, refused, key, warnings) if state is None else _reported(state, warnings)
+
+
+def _reported(state: RouterState, warnings: list[v1alpha1.Warning]) -> v1alpha1.VirtualRouterStatus:
     return v1alpha1.VirtualRouterStatus(
         name=state.name,
         family=state.family,
@@ -116,14 +119,14 @@ def _unreported(
     )
 
 
-def _idle(accepted: Accepted, reason: str, key: RouterKey) -> v1alpha1.VirtualRouterStatus:
-    """Refused, and nothing of it runs: a request to release it is done already."""
+def _idle(picture: Picture, accepted: Accepted, reason: str, key: RouterKey) -> v1alpha1.VirtualRouterStatus:
+    """Refused, and nothing of it is to run: a request to release it is done when the engine has nothing of it either."""
     return v1alpha1.VirtualRouterStatus(
         name=key[0],
         family=key[1],
         state="Fault",
         reason=f"refused: {reason}"[:_REASON_LENGTH],
-        released_request_id=accepted.releases.get(key),
+        released_request_id=None if key in picture.routers else accepted.releases.get(key),
     )
 
 
@@ -160,6 +163,11 @@ def _warning(reason: str, message: str) -> v1alpha1.Warning:
 
 def _text(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_HELD = _warning(
+    NOT_IN_DOCUMENT, "the document lacks it and nothing told it to let go: nothing is changed on this node"
+)
 
 
 class StatusWriter:

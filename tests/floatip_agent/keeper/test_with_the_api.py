@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -102,7 +103,7 @@ def agent(control_plane: ControlPlane, lan: Lan, request: pytest.FixtureRequest)
         control_plane.apply(crd)
     control_plane.kubectl("wait", "--for=condition=Established", "crd/floatingipnodes.floatip.dev", "--timeout=20s")
     control_plane.apply(f"{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}")
-    name = request.node.name.replace("_", "-")[:63].strip("-")
+    name = re.sub("[^a-z0-9]+", "-", request.node.name)[:60].strip("-")
     agent = Agent(control_plane, lan.host("node", "10.9.0.1/24"), name)
     agent.engine.start()
     agent.start_keeper()
@@ -203,18 +204,19 @@ def test_a_keeper_that_restarts_with_the_api_away_serves_from_the_saved_copy(age
     assert agent.router("ip-51")["transitions"] == 2
 
 
-def test_broken_saved_copies_are_no_order(agent: Agent) -> None:
+@pytest.mark.parametrize("broken", [["node.json"], ["node.json", "engine.json"]])
+def test_broken_saved_copies_are_no_order(agent: Agent, broken: list[str]) -> None:
     """api.md: "a broken saved copy" is never an order: what the engine runs stays, even with a document that lacks it."""
     agent.write(entry())
     agent.until_active("ip-51")
     agent.end_keeper(kill=True)
     agent.write()
     state = agent.host.folder / "state"
-    (state / "node.json").write_text("{")
-    (state / "engine.json").write_text("{")
+    for name in broken:
+        (state / name).write_text("{")
     agent.start_keeper()
-    agent.until(lambda: "nothing told it to let go" in agent.log.read_text(), "said")
-    assert (state / "node.json.broken").read_text() == "{"
+    agent.until(lambda: agent.warnings("ip-51") == {"NotInDocument"}, "said")
+    assert all((state / f"{name}.broken").read_text() == "{" for name in broken)
     throughout(lambda: agent.host.holds("10.9.0.94"), 2.0, "the address is held")
     agent.write(entry(release={"requestID": "r1"}))
     agent.until(lambda: agent.router("ip-51").get("releasedRequestID") == "r1", "an order is an order")
