@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import aiohttp
 from floatip_api import names
 from kubernetes.aio import client, config
 
@@ -166,9 +167,15 @@ class Kube:
         serialized = await self._api.param_serialize(
             method, path, query_params=parameters, header_params=headers, body=body, auth_settings=["BearerToken"]
         )
-        response = await self._api.call_api(*serialized, _request_timeout=_TIMEOUT)
-        text = await response.read()  # type: ignore[no-untyped-call]
-        answer = json.loads(text) if text else {}
+        try:
+            response = await self._api.call_api(*serialized, _request_timeout=_TIMEOUT)
+            text = await response.read()  # type: ignore[no-untyped-call]
+        except aiohttp.ClientError as error:  # a server that dies in the middle of an answer is no OSError there
+            raise ConnectionError(f"{method} {path}: {error or type(error).__name__}") from error
+        try:
+            answer = json.loads(text) if text else {}
+        except ValueError as error:
+            raise ApiError(response.status, f"{method} {path}: HTTP {response.status}, and no JSON") from error
         if not 200 <= response.status < 300:
             raise ApiError(response.status, answer.get("message", f"{method} {path}: HTTP {response.status}"))
         return dict(answer)

@@ -155,7 +155,8 @@ class Reconciler:
 
 
 async def _all(writes: Sequence[Awaitable[None]]) -> None:
-    """A few at a time. A conflict means that somebody was faster: the next pass decides anew from what is there then."""
+    """A few at a time. A conflict means that somebody was faster: the next pass decides anew from what is there then. A write that the API
+    server refuses for what it says must not hold up the other objects."""
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def one(write: Awaitable[None]) -> None:
@@ -163,9 +164,12 @@ async def _all(writes: Sequence[Awaitable[None]]) -> None:
             try:
                 await write
             except kube.ApiError as error:
-                if error.status not in {404, 409}:
+                if error.status in {400, 413, 422}:
+                    log.error("refused by the API server: %s", error)
+                elif error.status in {404, 409}:
+                    log.info("decided from an older picture, again with the next: %s", error)
+                else:
                     raise
-                log.info("decided from an older picture, again with the next: %s", error)
 
     await asyncio.gather(*(one(write) for write in writes))
 

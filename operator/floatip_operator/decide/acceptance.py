@@ -21,6 +21,7 @@ def refusal(standing: Standing, older: Iterable[Standing], snapshot: Snapshot) -
     """Why it is not accepted, or None. The older of two that want the same address or router ID wins."""
     return (
         _address_in_use(standing, older)
+        or _address_carried(standing, snapshot)
         or _node_address(standing, snapshot)
         or _cluster_range(standing, snapshot)
         or _virtual_router_id_in_use(standing, older)
@@ -35,6 +36,14 @@ def _address_in_use(standing: Standing, older: Iterable[Standing]) -> Refusal | 
                 Reason.ADDRESS_IN_USE,
                 f"address {min(map(str, common))} belongs to FloatingIP {other.name}, which is older",
             )
+    return None
+
+
+def _address_carried(standing: Standing, snapshot: Snapshot) -> Refusal | None:
+    """Older or not: an address that the nodes hold for somebody else is taken up only after they have let it go."""
+    for address in sorted(map(str, links.addresses_of(standing.floating_ip))):
+        if others := snapshot.carriers.get(address, set()) - {standing.name}:
+            return Reason.ADDRESS_IN_USE, f"address {address} is still served on the nodes for {min(others)}"
     return None
 
 

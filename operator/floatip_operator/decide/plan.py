@@ -75,19 +75,22 @@ def _one(
         if snapshot.is_definition_deleted:
             return Verdict(waits="the CRD is being deleted: that is no order to let go"), standing.entries
         return Verdict(is_deleting=True), rollout.let_go(standing, snapshot)
+    is_suspended = floating_ip.spec.suspend
+    kept = rollout.let_go(standing, snapshot) if is_suspended else standing.entries
     refused = acceptance.refusal(standing, older, snapshot)
     if refused is not None:
-        return Verdict(refusal=refused), standing.entries
+        return Verdict(refusal=refused, is_suspended=is_suspended), kept
     others = [other for other in everyone if other is not standing]
     virtual_router_id = acceptance.allocated(standing, others, chosen, snapshot)
     if virtual_router_id is None:
         lowest, highest = snapshot.virtual_router_ids
         message = f"every virtual router ID of {lowest} to {highest} is in use on its subnets"
-        return Verdict(unallocated=(Reason.VIRTUAL_ROUTER_IDS_EXHAUSTED, message)), standing.entries
+        exhausted = (Reason.VIRTUAL_ROUTER_IDS_EXHAUSTED, message)
+        return Verdict(unallocated=exhausted, is_suspended=is_suspended), kept
     chosen[standing.name] = virtual_router_id
     verdict = Verdict(virtual_router_id=virtual_router_id)
-    if floating_ip.spec.suspend:
-        return dataclasses.replace(verdict, is_suspended=True), rollout.let_go(standing, snapshot)
+    if is_suspended:
+        return dataclasses.replace(verdict, is_suspended=True), kept
     if names.FINALIZER not in floating_ip.metadata.finalizers:
         return verdict, standing.entries  # entries follow once their removal is certain
     try:

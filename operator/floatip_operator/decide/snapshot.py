@@ -55,6 +55,18 @@ class Snapshot:
         """The oldest first: it wins every conflict."""
         return tuple(sorted(self.floating_ips, key=lambda f: (f.metadata.creation_timestamp, f.metadata.uid)))
 
+    @cached_property
+    def carriers(self) -> dict[str, set[str]]:
+        """By address without prefix: whose entries carry it on a node. An entry that was asked to let go and whose FloatingIP is gone does
+        not count: that FloatingIP went only after the node confirmed, or after a human said that the node is off."""
+        known = {floating_ip.metadata.name for floating_ip in self.floating_ips}
+        found: dict[str, set[str]] = {}
+        for router in (router for document in self.documents for router in document.spec.virtual_routers):
+            if router.name in known or router.release is None:
+                for text in router.addresses:
+                    found.setdefault(text.partition("/")[0], set()).add(router.name)
+        return found
+
     def lease_age(self, node: str) -> float:
         return self.lease_ages.get(node, float("inf"))
 

@@ -1,0 +1,47 @@
+"""What nodes already serve is neither taken away by a conflict nor taken up by somebody else beside it."""
+
+from __future__ import annotations
+
+from floatip_operator.decide.plan import Plan, decide
+from in_memory.cluster import document, floating_ip, router, snapshot, written
+
+
+def _accepted(plan: Plan, name: str) -> tuple[str, str]:
+    status = next(status for entry, status in plan.statuses if entry.metadata.name == name)
+    condition = next(condition for condition in status.conditions if condition.type == "Accepted")
+    return condition.status, condition.reason
+
+
+def test_an_older_one_that_is_changed_waits_for_an_address_the_younger_serves() -> None:
+    """api.md: "An address belongs to one floating IP". Both at once would be two holders."""
+    older, younger = floating_ip("older", 2), floating_ip("younger", 1)
+    plan = decide(snapshot([older, younger], [document("n1", [router("younger")]), document("n2")]))
+    assert "older" not in {name for entries in written(plan).values() for name, _, _ in entries}
+    assert _accepted(plan, "older") == ("False", "AddressInUse")
+
+
+def test_an_entry_that_nobody_ordered_to_let_go_keeps_its_address() -> None:
+    """A store restored from a backup has lost the FloatingIP; the nodes still serve it."""
+    plan = decide(snapshot([floating_ip("new")], [document("n1", [router("lost")]), document("n2")]))
+    assert written(plan) == {}
+    assert _accepted(plan, "new") == ("False", "AddressInUse")
+
+
+def test_an_abandoned_node_keeps_nothing_from_a_successor() -> None:
+    """Its FloatingIP went with the abandon annotation: the entry, asked to let go, is nobody's any more."""
+    left = document("n1", [router("gone", release={"requestID": "r"})])
+    plan = decide(snapshot([floating_ip("new")], [left, document("n2")], lease_ages={"n1": 900.0, "n2": 1.0}))
+    assert written(plan) == {"n2": [("new", 200, None)]}
+    assert _accepted(plan, "new")[0] == "True"
+
+
+def test_a_refused_one_can_still_be_suspended() -> None:
+    served = document("n1", [router()])
+    plan = decide(snapshot([floating_ip(suspend=True)], [served], cluster_ranges=("10.0.0.0/24",)))
+    assert written(plan) == {"n1": [("web", 200, "uid-web-1")]}
+    assert _accepted(plan, "web") == ("False", "AddressInClusterRange")
+
+
+def test_a_refused_one_that_serves_goes_on() -> None:
+    plan = decide(snapshot([floating_ip()], [document("n1", [router()])], cluster_ranges=("10.0.0.0/24",)))
+    assert written(plan) == {}
