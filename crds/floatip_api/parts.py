@@ -127,8 +127,8 @@ class Probe(Model):
 class Condition(Model):
     """A condition as the Kubernetes API conventions have it."""
 
-    type: Annotated[str, Field(max_length=316)]
-    status: Literal["True", "False", "Unknown"]
+    type: Annotated[str, Field(max_length=316)] = Field(description="Which condition.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: Annotated[str, Field(min_length=1, max_length=1024)] = Field(description="One word for programs.")
     message: Annotated[str, Field(max_length=32768)] = Field(description="A sentence for people.")
     last_transition_time: DateTime = Field(description="When the status changed last.")
