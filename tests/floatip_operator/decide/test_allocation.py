@@ -1,6 +1,6 @@
 """api.md: "Allocation starts at a hash of the cluster's UID inside the chart's virtualRouterIDRange and skips every ID that agents
-hear from strangers. A virtual router ID is unique among floating IPs whose nodes share a connected subnet; of two that ask for the same, the older
-object wins."
+hear from strangers. A virtual router ID is unique among floating IPs whose nodes share a connected subnet; of two that ask for
+the same, the older object wins."
 """
 
 from __future__ import annotations
