@@ -63,7 +63,7 @@ class _Restarts:
     def died(self) -> None:
         now = time.monotonic()
         self._deaths = 1 if now - self.started_at > _STEADY else self._deaths + 1
-        delay = 0.0 if self._deaths == 1 else min(_LONGEST_DELAY, 0.05 * 2.0**self._deaths)
+        delay = 0.0 if self._deaths == 1 else min(_LONGEST_DELAY, 0.1 * 2.0 ** (self._deaths - 2))
         self.start_at = now + delay
 
 
