@@ -67,13 +67,27 @@ def _in_phases(standing: Standing, desired: Entries, snapshot: Snapshot) -> Entr
         node for node, routers in standing.present.items() if node in desired and _wire(routers) != _wire(desired[node])
     }
     if not changed:
-        waits = any(not _is_confirmed(node, snapshot) for node in standing.active if snapshot.is_fresh(node))
+        waits = _disagrees(standing, desired) or any(
+            not _is_confirmed(node, snapshot) for node in standing.active if snapshot.is_fresh(node)
+        )
         return {node: entries for node, entries in desired.items() if not waits or node in standing.present}
     keeper = _keeper(standing)
     others = [node for node in standing.entries if node != keeper and node not in standing.abandoned]
     if others:
         return {keeper: standing.present[keeper]}
-    return {keeper: desired[keeper]}
+    return {keeper: desired[keeper]} if keeper in desired else {}
+
+
+def _disagrees(standing: Standing, desired: Entries) -> bool:
+    """A node that may still hold it, even one on its way out, speaks otherwise than the desired routers: neither would hear the other."""
+    wanted = {router.family: _terms(router) for routers in desired.values() for router in routers}
+    return any(
+        wanted.get(router.family, _terms(router)) != _terms(router)
+        for node, routers in standing.entries.items()
+        if node not in standing.abandoned
+        for router in routers
+        if not standing.is_released(node, router)
+    )
 
 
 def _keeper(standing: Standing) -> str:
@@ -88,18 +102,16 @@ def _is_confirmed(node: str, snapshot: Snapshot) -> bool:
     return observed is not None and observed >= document.metadata.generation
 
 
-def _wire(routers: list[VirtualRouter]) -> Mapping[str, object]:
+def _terms(router: VirtualRouter) -> tuple[object, ...]:
     """What two routers must agree on to settle who holds the address. Version 3 learns the period from the Active."""
-    return {
-        router.family: (
-            router.vrrp.version,
-            router.vrrp.transport,
-            router.vrrp.authentication,
-            router.interface,
-            router.vrrp.advertisement_period_milliseconds if router.vrrp.version == 2 else None,
-        )
-        for router in routers
-    }
+    vrrp = router.vrrp
+    period = vrrp.advertisement_period_milliseconds if vrrp.version == 2 else None
+    return vrrp.version, vrrp.transport, vrrp.authentication, period
+
+
+def _wire(routers: list[VirtualRouter]) -> Mapping[str, object]:
+    """By family, all of a node's entry whose change must not meet an unchanged one elsewhere."""
+    return {router.family: (_terms(router), router.interface) for router in routers}
 
 
 def _merge(standing: Standing, node: str, wanted: list[VirtualRouter], snapshot: Snapshot) -> list[VirtualRouter]:

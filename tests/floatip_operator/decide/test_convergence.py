@@ -78,6 +78,18 @@ def _assert_owned_once(world: Snapshot) -> None:
     assert all(len(nodes) == 1 for nodes in owners.values()), owners
 
 
+def _assert_one_wire(world: Snapshot) -> None:
+    """design.md: "VRRP settles who holds an address only among routers that hear each other and agree on the wire"."""
+    spoken: dict[str, set[int]] = {}
+    for entry in world.documents:
+        assert entry.status is not None
+        confirmed = {(r.name, r.released_request_id) for r in entry.status.virtual_routers}
+        for router in entry.spec.virtual_routers:
+            if router.release is None or (router.name, router.release.request_id) not in confirmed:
+                spoken.setdefault(router.name, set()).add(router.vrrp.version)
+    assert all(len(versions) == 1 for versions in spoken.values()), spoken
+
+
 def _any_spec(name: str, age: int, chance: random.Random) -> FloatingIP:
     chosen = chance.sample(NODES, chance.randint(1, len(NODES)))
     entries = [{"name": node, **chance.choice([{}, {"priority": chance.choice([200, 150, 100])}])} for node in chosen]
@@ -100,6 +112,7 @@ def test_any_change_of_mind_ends_as_asked_and_owns_nothing_twice(seed: int) -> N
             world = dataclasses.replace(world, floating_ips=tuple(floating_ips))
         world = _step(world, chance)
         _assert_owned_once(world)
+        _assert_one_wire(world)
     settled = dataclasses.replace(world, documents=tuple(map(_obey, world.documents)))
     assert decide(settled).specs == (), "still changing after 60 quiet rounds"
     for wanted in settled.floating_ips:
