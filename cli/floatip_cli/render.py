@@ -89,8 +89,9 @@ class Rendering:
     def _claim(self, document: Document, path: tuple[str, ...], key: tuple[object, ...]) -> None:
         """A name, a router ID on a LAN and an address belong to one FloatingIP."""
         owner = self._taken.setdefault(key, document)
-        if owner is not document:
-            self.faults.append(document.fault(path, f"{key[1]}: in use already, by {owner.file}:{owner.line}"))
+        fault = document.fault(path, f"{key[1]}: in use already, by {owner.file}:{owner.line}")
+        if owner is not document and fault not in self.faults:  # both families say the same
+            self.faults.append(fault)
 
     def text(self) -> str:
         """The FloatingIPNode; the same input makes the same text."""

@@ -63,8 +63,8 @@ _Loader.add_implicit_resolver(
 
 def read(text: str) -> list[Tree]:
     """Every document that is not empty. Raises Unreadable."""
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         return [_Reading(loader).tree(node) for node in _nodes(loader) if node.tag != "tag:yaml.org,2002:null"]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -72,8 +72,6 @@ def read(text: str) -> list[Tree]:
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise Unreadable(line, f"not YAML: {error.reason}: {error.character!r}") from None
-    finally:
-        loader.dispose()
 
 
 def _nodes(loader: _Loader) -> Iterator[yaml.Node]:
