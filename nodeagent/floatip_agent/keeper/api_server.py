@@ -90,12 +90,15 @@ class ApiServer:
         query = {**parameters, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": lasting}
         async with self._session.get(self._url(path), params=query, timeout=timeout, **self._security()) as response:
             await _raise_for(response)
-            rest = b""
-            async for chunk in response.content.iter_any():
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    if line:
-                        yield json.loads(line)
+            try:
+                rest = b""
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        if line:
+                            yield json.loads(line)
+            finally:
+                response.close()  # who stops in the middle must not wait for the server to end the watch
 
     async def _request(
         self, method: str, path: str, parameters: Mapping[str, str] | None, document: Mapping[str, Any] | None = None

@@ -52,9 +52,8 @@ async def follow(server: ApiServer, collection: str, name: str) -> AsyncIterator
         started = loop.time()
         try:
             listed = await server.get(collection, parameters)
-            items = listed.get("items") or []
+            items, position = listed["items"], _Position(str(listed["metadata"]["resourceVersion"]))
             yield Present(_with_kind(items[0], listed)) if items else Absent()
-            position = _Position(str(listed["metadata"]["resourceVersion"]))
             async with contextlib.aclosing(_watch(server, collection, parameters, position)) as events:
                 async for sighting in events:
                     yield sighting
