@@ -1,0 +1,252 @@
+"""The real operator on a real API server. The nodes' agents are played: they write the statuses and Leases that agents write."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from floatip_api import names
+from lab import binaries
+from lab.control_plane import ControlPlane
+from lab.waiting import throughout, until
+
+pytestmark = pytest.mark.cluster
+
+CRDS = Path(__file__).parents[2] / "crds"
+NAMESPACE = names.DEFAULT_NAMESPACE
+WITHIN = 20.0
+NODES = ("n1", "n2")
+
+
+class World:
+    """A cluster of two nodes, an operator that can be restarted, and the agents' part."""
+
+    def __init__(self, plane: ControlPlane, folder: Path) -> None:
+        self.plane = plane
+        self._log = folder / "operator.log"
+        self.operators: list[subprocess.Popen[bytes]] = []
+
+    def start_operator(self) -> None:
+        program = Path(sys.executable).with_name("floatip-operator")
+        environment = {**os.environ, "KUBECONFIG": str(self.plane.kubeconfig)}
+        with self._log.open("ab") as log:
+            command = [str(program), "run", "--namespace", NAMESPACE]
+            self.operators.append(subprocess.Popen(command, env=environment, stderr=log))
+
+    def stop_operator(self) -> int:
+        """The one that was started first."""
+        operator = self.operators.pop(0)
+        operator.terminate()
+        return operator.wait(timeout=20)
+
+    def heartbeat(self, node: str) -> None:
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
+        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+        metadata = {"name": names.agent_lease(node), "namespace": NAMESPACE}
+        self.plane.apply(
+            json.dumps({**lease, "metadata": metadata, "spec": {"holderIdentity": node, "renewTime": now}})
+        )
+
+    def say(self, node: str, *routers: dict[str, Any]) -> None:
+        """The agent's status: it runs the document as it stands."""
+        document = self.document(node)
+        status = {
+            "observedGeneration": document["metadata"]["generation"],
+            "agent": {"version": "0.1.0", "scheduling": "RealTime", "fence": "AddressLifetime"},
+            "interfaces": [{"name": "eth0", "up": True, "addresses": [f"10.9.0.{node[1:]}/24"]}],
+            "virtualRouters": list(routers),
+        }
+        self.plane.kubectl(
+            "patch", "fipn", node, "--subresource=status", "--type=merge", "-p", json.dumps({"status": status})
+        )
+
+    def obey(self, node: str, state: str) -> None:
+        """Take up the document: run what is there in this state, confirm what is to go."""
+        said = []
+        for router in self.entries(node):
+            request = router.get("release")
+            done = {"state": "Initialize", "releasedRequestID": request["requestID"]} if request else {"state": state}
+            said.append(
+                {"name": router["name"], "family": "IPv4", "priority": router["priority"], "interface": "eth0", **done}
+            )
+        self.say(node, *said)
+
+    def has_document(self, node: str) -> bool:
+        return self.plane.try_kubectl("get", "fipn", node).returncode == 0
+
+    def document(self, node: str) -> dict[str, Any]:
+        return self.plane.get("fipn", node)
+
+    def entries(self, node: str) -> list[dict[str, Any]]:
+        routers: list[dict[str, Any]] = self.document(node).get("spec", {}).get("virtualRouters", [])
+        return routers
+
+    def floating_ip(self, name: str) -> dict[str, Any] | None:
+        found = self.plane.try_kubectl("get", "fip", name, "-o", "json")
+        return None if found.returncode else dict(json.loads(found.stdout))
+
+    def status(self, name: str) -> dict[str, Any]:
+        found = self.floating_ip(name) or {}
+        return dict(found.get("status", {}))
+
+    def condition(self, name: str, kind: str) -> tuple[str, str]:
+        for condition in self.status(name).get("conditions", []):
+            if condition["type"] == kind:
+                return condition["status"], condition["reason"]
+        return "", ""
+
+    def apply(self, name: str, **spec: Any) -> None:
+        body = {"addresses": ["10.9.0.100/24"], "virtualRouterID": 51, **spec}
+        head = {"apiVersion": names.API_VERSION, "kind": names.FLOATING_IP, "metadata": {"name": name}}
+        self.plane.apply(yaml.safe_dump({**head, "spec": body}))
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        try:
+            until(condition, WITHIN, what)
+        except TimeoutError as error:
+            error.add_note(self._log.read_text()[-3000:])
+            raise
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """An API server for this module: an operator acts on all there is."""
+    try:
+        server = ControlPlane(binaries.NEWEST)
+    except binaries.MissingBinary as missing:
+        pytest.skip(str(missing))
+    with server:
+        server.kubectl("create", "namespace", NAMESPACE)
+        server.kubectl("create", "role", names.AGENT_SECRETS_ROLE, "-n", NAMESPACE, "--verb=get", "--resource=secrets")
+        for node in NODES:
+            server.apply(yaml.safe_dump({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}))
+        yield server
+
+
+@pytest.fixture
+def world(plane: ControlPlane, tmp_path: Path) -> Iterator[World]:
+    for crd in ("floatingips.yaml", "floatingipnodes.yaml"):
+        plane.kubectl("apply", "--server-side", "-f", str(CRDS / crd))
+    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    made = World(plane, tmp_path)
+    made.start_operator()
+    for node in NODES:
+        made.until(functools.partial(made.has_document, node), f"{node} has a document")
+        made.heartbeat(node)
+        made.say(node)
+    yield made
+    for operator in made.operators:
+        operator.kill()
+        operator.wait()
+    for name in plane.kubectl("get", "fip", "-o", "name").split():
+        plane.try_kubectl("patch", name, "--type=merge", "-p", '{"metadata": {"finalizers": []}}')
+    plane.try_kubectl("delete", "crd", "--all")
+    plane.kubectl("delete", "lease", "--all", "-n", NAMESPACE)
+
+
+def _running(world: World) -> None:
+    """elk on both nodes, n1 Active."""
+    world.apply("elk", nodes=[{"name": "n1", "priority": 150}, {"name": "n2", "priority": 100}])
+    world.until(lambda: world.entries("n1") and world.entries("n2"), "both nodes have entries")
+    world.obey("n1", "Active")
+    world.obey("n2", "Backup")
+    world.until(lambda: world.condition("elk", "Ready") == ("True", "Held"), "elk is held")
+
+
+def test_from_apply_to_the_last_confirmation(world: World) -> None:
+    """api.md: "The operator takes the entry off the list only after the node's status confirms the requestID"."""
+    _running(world)
+    assert world.status("elk")["activeNode"] == "n1"
+    assert {router["priority"] for node in NODES for router in world.entries(node)} == {150, 100}
+    assert world.condition("elk", "Degraded") == ("False", "AsAsked")
+
+    world.plane.kubectl("delete", "fip", "elk", "--wait=false")
+    world.until(lambda: all("release" in world.entries(node)[0] for node in NODES), "both are asked to let go")
+    world.obey("n1", "Backup")
+    world.until(lambda: not world.entries("n1"), "n1 is done")
+    throughout(lambda: world.floating_ip("elk") is not None, 2.0, "elk waits for n2")
+    world.obey("n2", "Backup")
+    world.until(lambda: world.floating_ip("elk") is None, "elk is gone")
+    assert world.entries("n2") == []
+
+
+def test_a_restarted_operator_goes_on_where_it_was(world: World) -> None:
+    _running(world)
+    before = [world.document(node)["metadata"]["resourceVersion"] for node in NODES]
+    assert world.stop_operator() == 0
+    world.start_operator()
+    world.apply("second", addresses=["10.9.0.101/24"], virtualRouterID=52)
+    world.until(lambda: world.condition("second", "Allocated")[0] == "True", "the new operator works")
+    world.obey("n1", "Active")
+    assert world.condition("elk", "Ready") == ("True", "Held")
+    assert before != [world.document(node)["metadata"]["resourceVersion"] for node in NODES]
+
+
+def test_a_lost_status_is_recovered_from_the_nodes(world: World) -> None:
+    """api.md: router IDs are "recovered from the FloatingIPNodes when a status is lost"."""
+    world.plane.apply(
+        "{apiVersion: floatip.dev/v1alpha1, kind: FloatingIP, metadata: {name: web}, spec: {addresses: [10.9.0.90/24]}}"
+    )
+    world.until(lambda: world.entries("n1"), "an ID is allocated")
+    allocated = world.entries("n1")[0]["virtualRouterID"]
+    world.stop_operator()
+    world.plane.kubectl(
+        "patch", "fip", "web", "--subresource=status", "--type=json", "-p", '[{"op": "remove", "path": "/status"}]'
+    )
+    assert world.status("web") == {}
+    world.start_operator()
+    world.until(lambda: world.status("web").get("virtualRouterID") == allocated, "the same ID again")
+
+
+def test_an_abandoned_node_holds_nothing_up(world: World) -> None:
+    _running(world)
+    world.plane.kubectl("delete", "fip", "elk", "--wait=false")
+    world.until(lambda: "release" in world.entries("n1")[0], "n1 is asked")
+    world.obey("n1", "Backup")
+    throughout(lambda: world.floating_ip("elk") is not None, 2.0, "elk waits for n2")
+    # n2 is off: its agent's Lease is gone with it. Without the Lease a node counts as not heard of.
+    world.plane.kubectl("delete", "lease", names.agent_lease("n2"), "-n", NAMESPACE)
+    world.plane.kubectl("annotate", "fip", "elk", f"{names.ABANDON}=n2")
+    world.until(lambda: world.floating_ip("elk") is None, "elk is gone")
+    assert "release" in world.entries("n2")[0], "when n2 comes back, it lets go"
+
+
+def test_deleting_the_crd_takes_no_address_away(world: World) -> None:
+    """api.md: "deleting the CRD marks every object exactly like a user's delete: tried"."""
+    _running(world)
+    world.plane.kubectl("delete", "crd", f"{names.FLOATING_IPS}.{names.GROUP}", "--wait=false")
+    world.until(
+        lambda: "deletionTimestamp" in (world.floating_ip("elk") or {"metadata": {}})["metadata"], "elk is marked"
+    )
+    throughout(lambda: not any("release" in world.entries(node)[0] for node in NODES), 4.0, "nobody is asked to let go")
+
+
+def test_events_tell_the_story(world: World) -> None:
+    _running(world)
+    world.obey("n1", "Backup")
+    world.obey("n2", "Active")
+    world.until(lambda: world.status("elk").get("activeNode") == "n2", "n2 holds it")
+    world.until(lambda: "n2 holds it" in world.plane.kubectl("get", "events", "-n", "default"), "an Event says so")
+
+
+def test_only_one_replica_acts(world: World) -> None:
+    world.start_operator()
+    throughout(lambda: all(operator.poll() is None for operator in world.operators), 3.0, "both run")
+    lease = world.plane.get("lease", names.OPERATOR_LEASE, "-n", NAMESPACE)
+    assert world.stop_operator() == 0
+    world.until(
+        lambda: (
+            world.plane.get("lease", names.OPERATOR_LEASE, "-n", NAMESPACE)["spec"]["holderIdentity"]
+            not in {"", lease["spec"]["holderIdentity"]}
+        ),
+        "the other leads at once",
+    )
