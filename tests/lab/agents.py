@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 from lab.network import Host
-from lab.programs import Program
+from lab.programs import Program, installed
 from lab.waiting import until
 
 
@@ -31,7 +31,7 @@ class Agent(Program):
         self.state = self.folder / "state"
         self.run = self.folder / "run"
         folders = [f"--state-dir={self.state}", f"--run-dir={self.run}"]
-        command = ["floatip-agent", "run", *source, *folders, *arguments]
+        command = [installed("floatip-agent"), "run", *source, *folders, *arguments]
         super().__init__(host, command, self.folder / "log", env)
 
     @classmethod
@@ -47,8 +47,7 @@ class Agent(Program):
 
     def status(self) -> dict[str, Any] | None:
         """`floatip-agent status -o json`: the FloatingIPNode's status document; None when no agent answers."""
-        program = Path(self._command[0])
-        done = self.host.run([program, "status", "-o", "json", f"--run-dir={self.run}"], check=False)
+        done = self.host.run([installed("floatip-agent"), "status", "-o", "json", f"--run-dir={self.run}"], check=False)
         if done.returncode:
             return None
         document: dict[str, Any] = json.loads(done.stdout)

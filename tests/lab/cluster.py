@@ -123,8 +123,6 @@ class Cluster:
         return agent
 
     def _agent_pod(self, node: str) -> dict[str, Any] | None:
-        if self.operator.process.poll() is not None:
-            raise RuntimeError("the operator has ended")
         pods: list[dict[str, Any]] = self.control_plane.get("pods", "-n", NAMESPACE)["items"]
         for pod in pods:
             owners = pod["metadata"].get("ownerReferences", [])

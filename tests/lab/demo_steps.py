@@ -49,7 +49,7 @@ class Outcome:
         return self.bound is None or self.gap <= self.bound.seconds * 1000
 
     def __str__(self) -> str:
-        row = f"{self.what:<46} -> {self.holder:<8}{self.gap:6.0f} ms"
+        row = f"{self.what:<48} -> {self.holder:<8}{self.gap:6.0f} ms"
         if self.bound:
             row += f"   at most {self.bound.seconds * 1000:.0f} ms: {self.bound.of}"
         return row if self.within else f"{row}  EXCEEDED"
@@ -80,7 +80,7 @@ class Demo:
         self._probe_fails()
         self._agent_stops()
         self._agent_is_killed()
-        self._node_dies("its cable is pulled and its agent killed")
+        self._node_dies("its cable is pulled and its agent killed", "")
         self._moves_without_the_cluster()
         self._heading("Everything is back")
         self._show_status()
@@ -116,16 +116,18 @@ class Demo:
         port = PORTS[-1]
         self._heading(f"The service on port {port} of {self._first.name} stops: its probe fails")
         service = self._services[self._first.name, port]
-        self._moves("the service stops, its probe fails", service.stop, self._second)
+        self._moves(f"{self._first.name}: probe fails", service.stop, self._second)
         self._show_status()
-        self._moves("the service is back", service.start, self._first)
+        self._moves(f"{self._first.name}: probe passes again", service.start, self._first)
 
     def _agent_stops(self) -> None:
         self._heading(f"The agent of {self._first.name} is told to stop (SIGTERM)")
         agent = self._cluster.agents[self._first.name]
-        self._moves("its agent stops (SIGTERM)", agent.process.terminate, self._second, self._after_stop)
+        self._moves(
+            f"{self._first.name}: agent stops (SIGTERM)", agent.process.terminate, self._second, self._after_stop
+        )
         agent.stop()
-        self._moves("its agent is back", agent.start, self._first)
+        self._moves(f"{self._first.name}: agent is back", agent.start, self._first)
 
     def _agent_is_killed(self) -> None:
         self._heading(f"Guard, engine and keeper of {self._first.name} are killed at once (SIGKILL)")
@@ -141,31 +143,33 @@ class Demo:
             until(lambda: not self._first.holds(ADDRESS), LIFETIME, f"the kernel of {self._first} drops the address")
             self._say(f"the kernel of {self._first.name} dropped it {time.monotonic() - killed:.2f} s after the kill")
 
-        self._moves("its agent is killed, its kernel lives on", kill, self._second, self._after_death)
-        self._moves("its agent is back", agent.start, self._first)
+        self._moves(f"{self._first.name}: agent killed, kernel lives on", kill, self._second, self._after_death)
+        self._moves(f"{self._first.name}: agent is back", agent.start, self._first)
 
-    def _node_dies(self, how: str) -> None:
-        self._heading(f"{self._first.name} dies: {how}")
+    def _node_dies(self, how: str, when: str) -> None:
+        self._heading(f"{self._first.name} dies{when}: {how}")
         agent = self._cluster.agents[self._first.name]
 
         def die() -> None:
             self._first.unplug()
             agent.kill()
 
-        self._moves("it dies", die, self._second, self._after_death)
+        self._moves(f"{self._first.name}: dies{when}", die, self._second, self._after_death)
 
         def revive() -> None:
             self._first.plug()
             agent.start()
 
-        self._moves("it is back", revive, self._first)
+        self._moves(f"{self._first.name}: is back{when}", revive, self._first)
 
     def _moves_without_the_cluster(self) -> None:
         self._heading("API server and operator are killed")
         self._cluster.control_plane.stop_api_server()
         self._cluster.operator.kill()
         self._say("both are gone")
-        self._node_dies("as before, and its agent comes back to the copy that it saved")
+        self._node_dies(
+            "as before, and its agent comes back to the copy that it saved", ", without API server and operator"
+        )
         self._cluster.control_plane.start_api_server()
         self._cluster.operator.start()
         self._say("API server and operator are started; the operator waits until the killed one's Lease has ended")

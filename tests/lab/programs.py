@@ -13,13 +13,18 @@ from lab.network import Host
 from lab.waiting import until
 
 
+def installed(name: str) -> str:
+    """A command of this virtual environment, such as `floatip-agent`."""
+    return str(Path(sys.executable).with_name(name))
+
+
 class Program:
-    """A command of this virtual environment (`floatip-agent`), with its output in `log`."""
+    """A command with its output in `log`."""
 
     def __init__(self, host: Host, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
         self.host = host
         self.log = log
-        self._command = [str(Path(sys.executable).with_name(command[0])), *command[1:]]
+        self._command = list(command)
         self._environment = {"PYTHONUNBUFFERED": "1", **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
