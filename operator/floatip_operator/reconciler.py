@@ -66,12 +66,17 @@ class Reconciler:
             except (TimeoutError, kube.ApiError, OSError) as error:
                 self._metrics.errors.inc()
                 log.warning("reconciling failed, again in %.1f s: %s", delay, error or type(error).__name__)
-                resync_at = 0.0
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 15.0)
+            except Exception:
+                # A decision that fails on one odd object must not end the watch of all others: said, and tried again.
+                self._metrics.errors.inc()
+                log.exception("reconciling failed by a fault of its own, again in %.1f s", delay)
+            else:
+                self.turned_at = loop.time()
+                await self._wait()
                 continue
-            self.turned_at = loop.time()
-            await self._wait()
+            resync_at = 0.0
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 15.0)
 
     async def _wait(self) -> None:
         try:

@@ -25,6 +25,7 @@ def refusal(standing: Standing, older: Iterable[Standing], snapshot: Snapshot) -
         or _node_address(standing, snapshot)
         or _cluster_range(standing, snapshot)
         or _virtual_router_id_in_use(standing, older)
+        or _virtual_router_id_carried(standing, snapshot)
     )
 
 
@@ -76,6 +77,22 @@ def _virtual_router_id_in_use(standing: Standing, older: Iterable[Standing]) -> 
         if wanted is not None and other.virtual_router_id == wanted and standing.lans & other.lans:
             message = f"virtual router ID {wanted} is used by FloatingIP {other.name} on a subnet that both share"
             return Reason.VIRTUAL_ROUTER_ID_IN_USE, message
+    return None
+
+
+def _virtual_router_id_carried(standing: Standing, snapshot: Snapshot) -> Refusal | None:
+    """Older or not: one that begins does not take an ID that another is served with on a subnet that both would share."""
+    if standing.entries:
+        return None
+    for document in snapshot.documents:
+        for router in document.spec.virtual_routers:
+            if router.name == standing.name or router.virtual_router_id != standing.virtual_router_id:
+                continue
+            first = ipaddress.ip_interface(router.addresses[0]).ip
+            interface = links.interface_for(document, first, router.interface)
+            if interface is not None and standing.lans.intersection(links.networks_of(interface)):
+                message = f"virtual router ID {router.virtual_router_id} is in use for {router.name} on {document.metadata.name}"
+                return Reason.VIRTUAL_ROUTER_ID_IN_USE, message
     return None
 
 

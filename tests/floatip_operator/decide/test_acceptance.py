@@ -45,3 +45,14 @@ def test_what_serves_already_is_not_taken_away_by_a_refusal() -> None:
     world = snapshot([floating_ip()], [document("n1", [router()])], cluster_ranges=("10.0.0.0/8",))
     assert _accepted(world).status == "False"
     assert written(decide(world)) == {}
+
+
+def test_one_that_begins_does_not_take_the_router_id_of_one_that_is_served() -> None:
+    """Not even the older of the two: both on one LAN with one ID would each take the other's advertisements for its own."""
+    begins = floating_ip("old", age=2, virtualRouterID=51)
+    serves = floating_ip("young", age=1, virtualRouterID=51, addresses=["10.0.0.101/24"])
+    entry = router("young", addresses=["10.0.0.101/24"])
+    plan = decide(snapshot([begins, serves], [document("n1", [entry])]))
+    found = {entry.metadata.name: status.conditions[0] for entry, status in plan.statuses}
+    assert (found["old"].reason, "young" in found["old"].message) == ("VirtualRouterIDInUse", True)
+    assert written(plan) == {}
