@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -10,7 +12,7 @@ from floatip_agent import messages
 from floatip_agent.configuration import Configuration, RouterConfiguration
 from floatip_agent.messages import Configure, EngineState, Message, RouterState
 from lab.network import Host
-from lab.programs import Program
+from lab.programs import Program, installed
 from lab.waiting import until
 
 
@@ -22,7 +24,7 @@ class EngineAgent(Program):
         self.run_dir = host.folder / folder / "run"
         self.state_dir.mkdir(parents=True)
         (self.state_dir / "engine.json").write_bytes(Configuration(routers).dumps())
-        command = ["floatip-agent", "engine", f"--state-dir={self.state_dir}", f"--run-dir={self.run_dir}"]
+        command = [installed("floatip-agent"), "engine", f"--state-dir={self.state_dir}", f"--run-dir={self.run_dir}"]
         super().__init__(host, command, host.folder / folder / "agent.log")
 
     @property
@@ -34,6 +36,12 @@ class EngineAgent(Program):
         """0 while there is none."""
         children = Path(f"/proc/{self.guard}/task/{self.guard}/children").read_text().split()
         return int(children[0]) if children else 0
+
+    def kill(self) -> None:
+        """At once: frozen first, or the engine would leave in good order in the moment between the two signals."""
+        for process in self.processes():
+            os.kill(process, signal.SIGSTOP)
+        super().kill()
 
     def picture(self) -> list[Message]:
         """What a keeper hears when it connects; empty when there is no engine."""
