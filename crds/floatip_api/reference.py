@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _HEAD = """# API reference
@@ -51,9 +52,20 @@ def _type(node: dict[str, Any]) -> str:
 def _rules(node: dict[str, Any], path: str) -> list[str]:
     rows = []
     for rule in node.get("x-kubernetes-validations", []):
-        rows.append(f"- `{path or '.'}`: {rule.get('message') or rule['messageExpression']}")
+        where = ".".join(part for part in (path, rule.get("fieldPath", "").lstrip(".")) if part)
+        rows.append(f"- `{where}`: {rule.get('message') or _spoken(rule['messageExpression'])}")
     for name, part in node.get("properties", {}).items():
         rows += _rules(part, f"{path}.{name}".lstrip("."))
     if "items" in node:
         rows += _rules(node["items"], f"{path}[]")
     return rows
+
+
+def _spoken(expression: str) -> str:
+    """The text of a messageExpression, with dots where a value comes in: `'%d: too long'.format([self.x])`, `self + ': too long'`."""
+    text = (
+        expression.partition("'")[2].rpartition("'")[0]
+        if ".format(" not in expression
+        else expression[1:].partition("'.format(")[0]
+    )
+    return re.sub("%[sd]", "...", text).replace("\\'", "'").removeprefix("...").removeprefix(":").strip()

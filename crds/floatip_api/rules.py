@@ -7,9 +7,21 @@ The two are kept alike by one table of manifests that runs through both (tests/f
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 from collections.abc import Callable
 from typing import Any
+
+from floatip_api.addresses import (
+    canonical_address,
+    canonical_interface,
+    interface_address,
+    is_ipv4,
+    link_local_source,
+    not_everything,
+    not_the_network,
+    prefix_length_given,
+    unicast,
+    unique_addresses,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,85 +35,6 @@ class Rule:
     check: Callable[[Any], str | None] | None = None
     is_expression: bool = False
     field: str = ""
-
-
-def _is_ip(text: str) -> bool:
-    """CEL's isIP: Python lets scopes (fe80::1%eth0) and IPv4-mapped addresses pass."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text and not (address.version == 6 and address.ipv4_mapped)
-
-
-def _is_cidr(text: str) -> bool:
-    """CEL's isCIDR: Python lets netmasks and leading zeros pass instead of a prefix length."""
-    address, _, length = text.partition("/")
-    if not _is_ip(address) or not (length.isascii() and length.isdecimal()) or length != str(int(length)):
-        return False
-    return int(length) <= ipaddress.ip_address(address).max_prefixlen
-
-
-def _prefix_length_given(text: str) -> str | None:
-    if not _is_ip(text):
-        return None
-    return f"{text}: the prefix length of its subnet is missing: write {text}/{64 if ':' in text else 24} or what it is"
-
-
-def _interface_address(text: str) -> str | None:
-    if _is_cidr(text) or _is_ip(text):
-        return None
-    return f"{text}: must be an address with its subnet's prefix length, as in 192.0.2.1/24 or 2001:db8::1/64"
-
-
-def _canonical_interface(text: str) -> str | None:
-    if not _is_cidr(text) or str(ipaddress.ip_interface(text)) == text:
-        return None
-    return f"{text}: must be in canonical text: write {ipaddress.ip_interface(text)}"
-
-
-def _canonical_address(text: str) -> str | None:
-    if not _is_ip(text) or str(ipaddress.ip_address(text)) != text:
-        return f"{text}: must be an IP address in canonical text, without a prefix length"
-    return None
-
-
-def _link_local_source(text: str) -> str | None:
-    if not _is_ip(text) or ":" not in text or ipaddress.ip_address(text).is_link_local:
-        return None
-    return f"{text}: over IPv6 advertisements come from a link-local address (RFC 9568, 5.1.2.1)"
-
-
-def _unicast(text: str) -> str | None:
-    if not _is_cidr(text):
-        return None
-    address = ipaddress.ip_interface(text).ip
-    is_broadcast = str(address) == "255.255.255.255"
-    if address.is_multicast or address.is_loopback or address.is_unspecified or is_broadcast:
-        return f"{text}: must be a unicast address, not loopback, multicast, broadcast or unspecified"
-    return None
-
-
-def _not_the_network(text: str) -> str | None:
-    if not _is_cidr(text):
-        return None
-    interface = ipaddress.ip_interface(text)
-    if interface.ip != interface.network.network_address or interface.network.num_addresses <= 2:
-        return None
-    return f"{text}: must be an address in the subnet, not the subnet itself"
-
-
-def _not_everything(text: str) -> str | None:
-    return f"{text}: the prefix length must be at least 1" if _is_cidr(text) and text.endswith("/0") else None
-
-
-def _unique_addresses(addresses: list[str]) -> str | None:
-    plain = [text.split("/")[0] for text in addresses]
-    return None if len(plain) == len(set(plain)) else "must be unique, whatever their prefix length"
-
-
-def _is_ipv4(text: str) -> bool:
-    return ":" not in text
 
 
 def _exactly_one(entry: dict[str, Any]) -> str | None:
@@ -121,7 +54,7 @@ def _sources_by_name(entry: dict[str, Any]) -> str | None:
 
 
 def _one_source_a_family(sources: list[str]) -> str | None:
-    families = [_is_ipv4(text) for text in sources]
+    families = [is_ipv4(text) for text in sources]
     return None if len(families) == len(set(families)) else "at most one for each family"
 
 
@@ -170,15 +103,15 @@ def _delay_without_preemption(preemption: dict[str, Any]) -> str | None:
 
 
 def _version_2_ipv4(spec: dict[str, Any]) -> str | None:
-    if spec["vrrp"]["version"] == 2 and not all(map(_is_ipv4, spec["addresses"])):
+    if spec["vrrp"]["version"] == 2 and not all(map(is_ipv4, spec["addresses"])):
         return "vrrp.version 2 carries IPv4 only: use version 3 for IPv6 addresses"
     return None
 
 
 def _source_families(spec: dict[str, Any]) -> str | None:
-    families = {_is_ipv4(text) for text in spec["addresses"]}
+    families = {is_ipv4(text) for text in spec["addresses"]}
     for entry in spec.get("nodes", []):
-        if any(_is_ipv4(source) not in families for source in entry.get("sourceAddresses", [])):
+        if any(is_ipv4(source) not in families for source in entry.get("sourceAddresses", [])):
             return "sourceAddresses of a family of which there are no addresses"
     return None
 
@@ -202,49 +135,49 @@ FLOATING_IP_RULES = (
         "!isIP(self)",
         "'%s: the prefix length of its subnet is missing: write %s/%s or what it is'"
         ".format([self, self, self.contains(':') ? '64' : '24'])",
-        _prefix_length_given,
+        prefix_length_given,
         is_expression=True,
     ),
     Rule(
         "spec.addresses[]",
         "isCIDR(self) || isIP(self)",
         "self + ': must be an address with its subnet\\'s prefix length, as in 192.0.2.1/24 or 2001:db8::1/64'",
-        _interface_address,
+        interface_address,
         is_expression=True,
     ),
     Rule(
         "spec.addresses[]",
         "!isCIDR(self) || string(cidr(self)) == self",
         "'%s: must be in canonical text: write %s'.format([self, string(cidr(self))])",
-        _canonical_interface,
+        canonical_interface,
         is_expression=True,
     ),
     Rule(
         "spec.addresses[]",
         "!isCIDR(self) || cidr(self).ip().isGlobalUnicast() || cidr(self).ip().isLinkLocalUnicast()",
         "self + ': must be a unicast address, not loopback, multicast, broadcast or unspecified'",
-        _unicast,
+        unicast,
         is_expression=True,
     ),
     Rule(
         "spec.addresses[]",
         "!isCIDR(self) || string(cidr(self).masked()) != self || cidr(self).prefixLength() >= (self.contains(':') ? 127 : 31)",
         "self + ': must be an address in the subnet, not the subnet itself'",
-        _not_the_network,
+        not_the_network,
         is_expression=True,
     ),
     Rule(
         "spec.addresses[]",
         "!isCIDR(self) || cidr(self).prefixLength() > 0",
         "self + ': the prefix length must be at least 1'",
-        _not_everything,
+        not_everything,
         is_expression=True,
     ),
     Rule(
         "spec.addresses",
         "self.all(a, self.exists_one(b, b.startsWith(a.split('/')[0] + '/')))",
         "must be unique, whatever their prefix length",
-        _unique_addresses,
+        unique_addresses,
     ),
     Rule(
         "spec.nodes[]",
@@ -270,14 +203,14 @@ FLOATING_IP_RULES = (
         "spec.nodes[].sourceAddresses[]",
         "isIP(self) && ip.isCanonical(self)",
         "self + ': must be an IP address in canonical text, without a prefix length'",
-        _canonical_address,
+        canonical_address,
         is_expression=True,
     ),
     Rule(
         "spec.nodes[].sourceAddresses[]",
         "!isIP(self) || !self.contains(':') || ip(self).isLinkLocalUnicast()",
         "self + ': over IPv6 advertisements come from a link-local address (RFC 9568, 5.1.2.1)'",
-        _link_local_source,
+        link_local_source,
         is_expression=True,
     ),
     Rule(
@@ -395,15 +328,15 @@ def virtual_router_faults(router: dict[str, Any]) -> list[str]:
     prefixes = {"spec.addresses", "spec.vrrp", "spec.preemption", "spec.probes"}
     rules = [rule for rule in FLOATING_IP_RULES if any(rule.at.startswith(prefix) for prefix in prefixes)]
     found = [fault for rule in rules for fault in faults_of(rule, {"spec": router})]
-    families = {_is_ipv4(text) for text in router["addresses"]}
+    families = {is_ipv4(text) for text in router["addresses"]}
     if families != {router["family"] == "IPv4"}:
         found.append(("addresses", f"all must be {router['family']}"))
     if router["vrrp"]["version"] == 2 and router["family"] == "IPv6":
         found.append(("vrrp.version", "version 2 carries IPv4 only"))
     if source := router.get("sourceAddress"):
-        checks = (_canonical_address, _link_local_source)
+        checks = (canonical_address, link_local_source)
         found += [("sourceAddress", fault) for check in checks if (fault := check(source))]
-        if _is_ipv4(source) != (router["family"] == "IPv4"):
+        if is_ipv4(source) != (router["family"] == "IPv4"):
             found.append(("sourceAddress", f"{source}: must be {router['family']}"))
     return [f"{path.removeprefix('spec.')}: {text}" for path, text in found]
 
