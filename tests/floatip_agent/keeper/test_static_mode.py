@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import http.server
-import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from lab.agents import Agent, StaticAgent
 from lab.network import Host, Lan
+from lab.programs import installed
 from lab.waiting import throughout, until
 
 WITHIN = 15.0
@@ -139,7 +138,7 @@ def test_metrics_health_and_a_port_that_is_taken(agent: StaticAgent, node: Host)
 
 
 def test_status_for_people(agent: StaticAgent, node: Host) -> None:
-    program = Path(sys.executable).with_name("floatip-agent")
+    program = installed("floatip-agent")
     shown = node.run([program, "status", f"--run-dir={agent.run}"]).stdout.splitlines()
     assert shown[0].startswith("agent: version ")
     assert shown[1].split()[:4] == ["NAME", "FAMILY", "STATE", "PRIORITY"]

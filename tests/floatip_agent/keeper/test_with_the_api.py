@@ -9,7 +9,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import pytest
 import yaml
 from lab.control_plane import ControlPlane
 from lab.network import Host, Lan
-from lab.programs import Program
+from lab.programs import Program, installed
 from lab.waiting import throughout, until
 
 CRDS = Path(__file__).parents[3] / "crds"
@@ -52,12 +51,12 @@ class Agent:
         self.host = host
         self.name = name
         self._folders = [f"--state-dir={host.folder}/state", f"--run-dir={host.folder}/run"]
-        self.engine = Program(host, ["floatip-agent", "engine", *self._folders], host.folder / "engine.log")
+        self.engine = Program(host, [installed("floatip-agent"), "engine", *self._folders], host.folder / "engine.log")
         self.log = host.folder / "keeper.log"
         self.keeper: subprocess.Popen[bytes] | None = None
 
     def start_keeper(self, kubeconfig: Path | None = None) -> None:
-        command = [str(Path(sys.executable).with_name("floatip-agent")), "keeper", "--node", self.name, *self._folders]
+        command = [installed("floatip-agent"), "keeper", "--node", self.name, *self._folders]
         environment = {**os.environ, "KUBECONFIG": str(kubeconfig or self.cluster.kubeconfig)}
         with self.log.open("ab") as log:
             arguments = ["--namespace", NAMESPACE, "--metrics-address", ""]
