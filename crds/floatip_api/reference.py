@@ -53,7 +53,8 @@ def _rules(node: dict[str, Any], path: str) -> list[str]:
     rows = []
     for rule in node.get("x-kubernetes-validations", []):
         where = ".".join(part for part in (path, rule.get("fieldPath", "").lstrip(".")) if part)
-        rows.append(f"- `{where}`: {rule.get('message') or _spoken(rule['messageExpression'])}")
+        said = f"`{where}`: " if where else ""
+        rows.append(f"- {said}{rule.get('message') or _spoken(rule['messageExpression'])}")
     for name, part in node.get("properties", {}).items():
         rows += _rules(part, f"{path}.{name}".lstrip("."))
     if "items" in node:
