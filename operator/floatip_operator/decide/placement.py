@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from floatip_api.v1alpha1 import FloatingIP, LabelSelector, LabelSelectorRequirement, NodeEntry
+from floatip_api import selection
+from floatip_api.v1alpha1 import FloatingIP, NodeEntry
 
 from floatip_operator.decide.links import addresses_of, interface_for
 from floatip_operator.decide.snapshot import Snapshot
@@ -20,12 +21,12 @@ def entries(floating_ip: FloatingIP, snapshot: Snapshot) -> dict[str, NodeEntry]
     """The first entry that matches each node; without `nodes` in the spec every node with an agent."""
     if floating_ip.spec.nodes is None:
         return {name: NodeEntry(name=name) for name in snapshot.node_of if snapshot.document_of.get(name)}
-    found: dict[str, NodeEntry] = {}
-    for entry in floating_ip.spec.nodes:
-        for node in snapshot.nodes:
-            if node.name not in found and node.name in snapshot.document_of and _matches(entry, node.name, node.labels):
-                found[node.name] = entry
-    return found
+    found = {
+        node.name: selection.first_match(floating_ip.spec.nodes, node.name, node.labels)
+        for node in snapshot.nodes
+        if node.name in snapshot.document_of
+    }
+    return {name: entry for name, entry in found.items() if entry is not None}
 
 
 def can_hold(floating_ip: FloatingIP, node: str, entry: NodeEntry, snapshot: Snapshot) -> bool:
@@ -58,30 +59,3 @@ def candidates(
     if gone is not None and len(chosen) == room and able:
         chosen.remove(gone)
     return by_name | set(chosen) | set(able[: room - len(chosen)])
-
-
-def _matches(entry: NodeEntry, name: str, labels: Mapping[str, str]) -> bool:
-    if entry.name is not None:
-        return entry.name == name
-    return entry.selector is not None and selects(entry.selector, labels)
-
-
-def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
-    """A label selector as Kubernetes means it: all parts must hold, an empty one selects everything."""
-    wanted = selector.match_labels or {}
-    return all(labels.get(key) == value for key, value in wanted.items()) and all(
-        _holds(requirement, labels) for requirement in selector.match_expressions or []
-    )
-
-
-def _holds(requirement: LabelSelectorRequirement, labels: Mapping[str, str]) -> bool:
-    value = labels.get(requirement.key)
-    match requirement.operator:
-        case "In":
-            return value in (requirement.values or [])
-        case "NotIn":
-            return value not in (requirement.values or [])
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from floatip_api.v1alpha1 import LabelSelector
 from floatip_operator.decide import placement
 from floatip_operator.decide.snapshot import Node, Snapshot
 from hypothesis import given
@@ -92,21 +91,3 @@ def test_one_node_more_changes_at_most_one_candidate(names: set[str], more: str,
 def test_one_node_more_changes_no_candidate_that_is_present(names: set[str], more: str, candidates: int) -> None:
     before = _chosen(_world(sorted(names)), candidates=candidates)
     assert before <= _chosen(_world(sorted(names | {more})), before, candidates=candidates)
-
-
-@pytest.mark.parametrize(
-    ("selector", "labels", "expected"),
-    [
-        ({}, {}, True),
-        ({"matchLabels": {"a": "1"}}, {"a": "1", "b": "2"}, True),
-        ({"matchLabels": {"a": "1"}}, {"a": "2"}, False),
-        ({"matchExpressions": [{"key": "a", "operator": "In", "values": ["1", "2"]}]}, {"a": "2"}, True),
-        ({"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["1"]}]}, {}, True),
-        ({"matchExpressions": [{"key": "a", "operator": "Exists"}]}, {}, False),
-        ({"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]}, {}, True),
-    ],
-)
-def test_selectors_as_kubernetes_means_them(
-    selector: dict[str, Any], labels: dict[str, str], *, expected: bool
-) -> None:
-    assert placement.selects(LabelSelector.from_manifest(selector), labels) is expected
