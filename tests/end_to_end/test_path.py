@@ -58,10 +58,16 @@ def test_a_failing_probe_moves_the_address_and_says_why(world: World, apply: App
     holder = world.settled("probed", "10.9.0.102")
     listeners[holder].stop()
     successor = world.wait_for_holder("10.9.0.102", among=lambda name: name != holder)
-    status = world.wait_for_status("probed", successor)
-    (entry,) = (entry for entry in status["nodes"] if entry["name"] == holder)
-    assert entry["state"] == "Fault"
-    assert "web" in entry["reason"]
+    world.wait_for_status("probed", successor)
+
+    def faulty() -> str | None:
+        nodes = world.floating_ip("probed")["status"]["nodes"]
+        reasons: list[str] = [
+            entry["reason"] for entry in nodes if (entry["name"], entry["state"]) == (holder, "Fault")
+        ]
+        return reasons[0] if reasons else None
+
+    assert "web" in until(faulty, 10, f"{holder} is said to be in Fault")
     for listener in listeners.values():
         listener.stop()
 
