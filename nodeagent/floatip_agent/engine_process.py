@@ -13,6 +13,8 @@ from floatip_agent.linux.node import LinuxNode
 def run(configuration: Configuration | None, listener: socket.socket, guard: socket.socket) -> None:
     """Serve until told to stop. Raises what the kernel refuses at start: no CAP_NET_ADMIN, no CAP_NET_RAW."""
     scheduling = realtime.claim_scheduling()
-    loop = Loop(LinuxNode(), realtime.DeadlineTimer(), listener, guard, scheduling)
+    node = LinuxNode()
+    loop = Loop(node, realtime.DeadlineTimer(), listener, guard, scheduling)
     realtime.settle_memory()
+    node.start()
     loop.run(configuration)

@@ -1,0 +1,64 @@
+"""Renewing lifetimes beside the engine's loop: a netlink request waits for the kernel's RTNL lock, which on a node where pods come and go
+may be taken for tens of milliseconds, longer than a short advertisement period."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+
+from floatip_agent.linux import realtime
+from floatip_agent.ports import AddressTable, Interface
+
+_STACK = 256 * 1024
+"""Bytes: memory is locked, so an ordinary stack of 8 MiB would be taken in whole."""
+
+
+class BackgroundRenewal:
+    """Implements `ports.AddressTable` over another. What is not there yet is assigned at once, and a release is done at once; what
+    the kernel shows already is renewed by a thread. The thread renews only what it was asked to since: an engine that hangs asks
+    no more, and its addresses end as if it were dead."""
+
+    def __init__(self, table: AddressTable) -> None:
+        self._table = table
+        self._lock = threading.Lock()
+        self._wanted: set[tuple[int, bytes]] = set()
+        self._asked: queue.SimpleQueue[tuple[Interface, Sequence[bytes]]] = queue.SimpleQueue()
+        self._failures: dict[int, OSError] = {}
+
+    def start(self) -> None:
+        threading.stack_size(_STACK)
+        threading.Thread(target=self._renew, name="renewal", daemon=True).start()
+
+    def assign(self, interface: Interface, addresses: Sequence[bytes]) -> None:
+        """A renewal that failed is raised by the next one for the same interface."""
+        present = {known.address for known in interface.addresses}
+        if present.issuperset(addresses) and self._is_wanted(interface, addresses):
+            if failure := self._failures.pop(interface.index, None):
+                raise failure
+            self._asked.put((interface, addresses))
+            return
+        with self._lock:
+            self._table.assign(interface, addresses)
+            self._wanted.update((interface.index, address) for address in addresses)
+
+    def release(self, interface: Interface, addresses: Sequence[bytes]) -> None:
+        with self._lock:
+            self._wanted.difference_update((interface.index, address) for address in addresses)
+            self._table.release(interface, addresses)
+
+    def _is_wanted(self, interface: Interface, addresses: Sequence[bytes]) -> bool:
+        return all((interface.index, address) in self._wanted for address in addresses)
+
+    def _renew(self) -> None:
+        realtime.claim_scheduling()  # else it could hold Python's lock without a CPU while the loop waits for it
+        while True:
+            interface, addresses = self._asked.get()
+            with self._lock:
+                # The kernel creates an address that a renewal names: one that was released meanwhile must not come back.
+                if not self._is_wanted(interface, addresses):
+                    continue
+                try:
+                    self._table.assign(interface, addresses)
+                except OSError as error:
+                    self._failures[interface.index] = error
