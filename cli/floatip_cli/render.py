@@ -74,10 +74,29 @@ class Rendering:
         if router_id is None or priority is None:
             return
         for router in virtual_routers(
-            floating_ip.metadata.name, floating_ip.spec, virtual_router_id=router_id, priority=priority, entry=entry
+            floating_ip.metadata.name,
+            floating_ip.spec,
+            virtual_router_id=router_id,
+            priority=priority,
+            entry=entry,
+            peers=self._peers(document, floating_ip),
         ):
             self._claim_router(document, router)
             self.routers.append(router)
+
+    def _peers(self, document: Document, floating_ip: FloatingIP) -> list[str]:
+        """Unicast: the other nodes' source addresses, which nobody reports offline, and extraPeers."""
+        if floating_ip.spec.vrrp.transport != "Unicast":
+            return []
+        found = list(floating_ip.spec.vrrp.extra_peers or [])
+        for at, entry in enumerate(floating_ip.spec.nodes or []):
+            if entry.name == self._node:
+                continue
+            found += entry.source_addresses or []
+            if not entry.source_addresses:
+                reason = "required: offline, nobody reports the address that this node speaks from"
+                self.faults.append(document.fault(("spec", "nodes", at, "sourceAddresses"), reason))
+        return found
 
     def _claim_router(self, document: Document, router: VirtualRouter) -> None:
         lan = router.interface or str(ipaddress.ip_interface(router.addresses[0]).network)

@@ -42,6 +42,10 @@ class VirtualRouter(Model):
     priority: Priority = Field(description="1 to 254; 255 for the node that owns the address.")
     interface: InterfaceName | None = Field(default=None, description="Absent: found on the node.")
     source_address: IPAddress | None = Field(default=None, description="Absent: the interface's own.")
+    peers: Annotated[list[IPAddress], Field(max_length=64)] = Field(
+        default=[],
+        description="With Unicast: where advertisements go and from whom they are taken. Empty: the router is silent and takes no part.",
+    )
     release: Request | None = Field(default=None, description="A request to let go for good. Absent: none.")
     vrrp: VRRP = Field(default=VRRP(), description="How the virtual router speaks on the wire.")
     preemption: Preemption = Field(default=Preemption(), description="Whether a higher priority takes over.")

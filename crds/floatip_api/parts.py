@@ -52,8 +52,13 @@ class VRRP(Model):
         default=1000,
         description="Time between two advertisements. Version 3: 10 to 40950, a multiple of 10; version 2: whole seconds to 255000.",
     )
-    transport: Literal["Multicast"] = Field(
-        default="Multicast", description="Multicast: to 224.0.0.18 and ff02::12, as the RFC has it."
+    transport: Literal["Multicast", "Unicast"] = Field(
+        default="Multicast",
+        description="Multicast: to 224.0.0.18 and ff02::12, as the RFC has it. Unicast: to each peer, for networks without multicast; "
+        "the peers are the other nodes' source addresses, and extraPeers.",
+    )
+    extra_peers: Annotated[list[IPAddress], Field(max_length=32)] | None = Field(
+        default=None, description="With Unicast: routers outside the cluster, keepalived or hardware."
     )
     ipv4_checksum: Annotated[Literal["PseudoHeader", "MessageOnly"], Field(alias="ipv4Checksum")] = Field(
         default="PseudoHeader",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
 
 from floatip_api.floatingip import FloatingIPSpec, NodeEntry
 from floatip_api.floatingipnode import VirtualRouter
@@ -12,9 +13,16 @@ _FAMILIES: tuple[Family, ...] = ("IPv4", "IPv6")
 
 
 def virtual_routers(
-    name: str, spec: FloatingIPSpec, *, virtual_router_id: int, priority: int, entry: NodeEntry | None
+    name: str,
+    spec: FloatingIPSpec,
+    *,
+    virtual_router_id: int,
+    priority: int,
+    entry: NodeEntry | None,
+    peers: Collection[str] = (),
 ) -> list[VirtualRouter]:
-    """One for each family that has addresses, defaults filled in. `entry` is the one that matched the node."""
+    """One for each family that has addresses, defaults filled in. `entry` is the one that matched the node, `peers` are all
+    that it speaks with in Unicast, extraPeers among them, of either family."""
     sources = entry.source_addresses if entry and entry.source_addresses else []
     interface = (entry.interface if entry else None) or spec.interface
     found = []
@@ -29,6 +37,7 @@ def virtual_routers(
                     addresses=addresses,
                     priority=priority,
                     interface=interface,
+                    peers=sorted(peer for peer in peers if family_of(peer) == family),
                     source_address=next((source for source in sources if family_of(source) == family), None),
                     vrrp=spec.vrrp,
                     preemption=spec.preemption,

@@ -102,6 +102,12 @@ def _delay_without_preemption(preemption: dict[str, Any]) -> str | None:
     return None
 
 
+def _extra_peers_by_unicast(vrrp: dict[str, Any]) -> str | None:
+    if "extraPeers" in vrrp and vrrp["transport"] != "Unicast":
+        return f"there is nobody to name with transport {vrrp['transport']}: only Unicast has peers"
+    return None
+
+
 def _version_2_ipv4(spec: dict[str, Any]) -> str | None:
     if spec["vrrp"]["version"] == 2 and not all(map(is_ipv4, spec["addresses"])):
         return "vrrp.version 2 carries IPv4 only: use version 3 for IPv6 addresses"
@@ -283,6 +289,21 @@ FLOATING_IP_RULES = (
         for field in ("periodSeconds", "timeoutSeconds")
     ),
     Rule(
+        "spec.vrrp.extraPeers[]",
+        "isIP(self) && ip.isCanonical(self)",
+        "self + ': must be an IP address in canonical text, without a prefix length'",
+        canonical_address,
+        is_expression=True,
+    ),
+    Rule(
+        "spec.vrrp",
+        "!has(self.extraPeers) || self.transport == 'Unicast'",
+        "'there is nobody to name with transport %s: only Unicast has peers'.format([self.transport])",
+        _extra_peers_by_unicast,
+        is_expression=True,
+        field="extraPeers",
+    ),
+    Rule(
         "spec",
         "self.vrrp.version == 3 || self.addresses.all(a, !isCIDR(a) || cidr(a).ip().family() == 4)",
         "vrrp.version 2 carries IPv4 only: use version 3 for IPv6 addresses",
@@ -338,6 +359,11 @@ def virtual_router_faults(router: dict[str, Any]) -> list[str]:
         found += [("sourceAddress", fault) for check in checks if (fault := check(source))]
         if is_ipv4(source) != (router["family"] == "IPv4"):
             found.append(("sourceAddress", f"{source}: must be {router['family']}"))
+    for at, peer in enumerate(router.get("peers", [])):
+        if fault := canonical_address(peer):
+            found.append((f"peers[{at}]", fault))
+        elif is_ipv4(peer) != (router["family"] == "IPv4"):
+            found.append((f"peers[{at}]", f"{peer}: must be {router['family']}"))
     return [f"{path.removeprefix('spec.')}: {text}" for path, text in found]
 
 

@@ -54,6 +54,9 @@ class RouterConfiguration:
     """None: IPv4, the first address of the interface that is not ours; IPv6, its link-local address."""
     ipv4_checksum: Literal["PseudoHeader", "MessageOnly"] = "PseudoHeader"
     link_local: Literal["Derived", "None"] = "Derived"
+    transport: Literal["Multicast", "Unicast"] = "Multicast"
+    peers: tuple[str, ...] = ()
+    """Unicast: where advertisements go and from whom they are taken; without any the router is silent."""
     password: str | None = None
     """Version 2 simple text authentication (RFC 2338), at most 8 bytes in UTF-8."""
     preempt: bool = True
@@ -141,6 +144,7 @@ def _check_addresses(router: RouterConfiguration, where: str) -> None:
     named = [(address, f"{where}.addresses") for address in router.addresses]
     if router.source_address is not None:
         named.append((router.source_address, f"{where}.source_address"))
+    named += [(peer, f"{where}.peers") for peer in router.peers]
     for address, field in named:
         try:
             socket.inet_pton(family, address.partition("/")[0])
@@ -247,6 +251,8 @@ _CHECKS: Mapping[str, Callable[[object, str], Any]] = {
     "family": _one_of("IPv4", "IPv6"),
     "virtual_router_id": _octet,
     "addresses": _addresses,
+    "transport": _one_of("Multicast", "Unicast"),
+    "peers": _texts,
     "priority": _octet,
     "version": _one_of(2, 3),
     "advertisement_interval": _integer,

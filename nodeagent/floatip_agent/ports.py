@@ -69,7 +69,7 @@ class AddressTable(Protocol):
 
 
 class AdvertisementSocket(Protocol):
-    """Sends and receives the VRRP multicast of one family on one interface."""
+    """Sends and receives VRRP of one family on one interface."""
 
     def fileno(self) -> int: ...
 
@@ -77,7 +77,7 @@ class AdvertisementSocket(Protocol):
         """Only these wake the engine; all others end in the kernel."""
         ...
 
-    def send(self, message: bytes, source: bytes) -> None:
+    def send(self, message: bytes, source: bytes, destination: bytes) -> None:
         """Raises OSError."""
         ...
 

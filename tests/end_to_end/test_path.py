@@ -72,6 +72,24 @@ def test_a_failing_probe_moves_the_address_and_says_why(world: World, apply: App
         listener.stop()
 
 
+def test_unicast_nodes_find_each_other_and_take_over(world: World, apply: Apply) -> None:
+    """api.md: Unicast (the peers are the other nodes' addresses): the operator makes the lists from what the agents report."""
+    vrrp = {"transport": "Unicast", "advertisementPeriodMilliseconds": int(PERIOD * 1000)}
+    apply("unicast", addresses=["10.9.0.106/24"], vrrp=vrrp)
+    holder = world.settled("unicast", "10.9.0.106")
+    for name in world.nodes:
+        (router,) = [r for r in world.plane.get("fipn", name)["spec"]["virtualRouters"] if r["name"] == "unicast"]
+        assert len(router["peers"]) == len(world.nodes) - 1
+    throughout(lambda: world.holders("10.9.0.106") == [holder], 2 * DOWN_INTERVAL, f"{holder} alone holds it")
+    world.cluster.agents[holder].kill()
+    world.nodes[holder].unplug()
+    successor = world.wait_for_holder("10.9.0.106", among=lambda name: name != holder)
+    world.wait_for_status("unicast", successor)
+    world.nodes[holder].plug()
+    world.cluster.agents[holder].start()
+    assert world.wait_for_holder("10.9.0.106", among=lambda name: name == holder) == holder
+
+
 def test_suspended_it_is_held_by_nobody_and_kept(world: World, apply: Apply) -> None:
     """api.md: `suspend: true`: held by nobody, kept as it is."""
     apply("suspended", addresses=["10.9.0.103/24"])

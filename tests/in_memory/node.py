@@ -18,6 +18,7 @@ class MemoryNode:
 
     def __init__(self, *links: Interface) -> None:
         self.done: list[Done] = []
+        self.destinations: list[bytes] = []
         self.refuse: dict[bytes, int] = {}
         self.interfaces = MemoryInterfaces({link.name: link for link in links})
         self.addresses = MemoryAddresses(self)
@@ -104,9 +105,10 @@ class MemorySocket:
     def listen_to(self, virtual_router_ids: Sequence[int]) -> None:
         self.virtual_router_ids = tuple(sorted(virtual_router_ids))
 
-    def send(self, message: bytes, source: bytes) -> None:
+    def send(self, message: bytes, source: bytes, destination: bytes) -> None:
         assert self.is_open
         self._node.done.append(("send", self._interface.name, (message, source)))
+        self._node.destinations.append(destination)
 
     def receive(self) -> Packet | None:
         return None

@@ -59,7 +59,7 @@ class GuideVariant(Variant):
         return (GUIDE / {100: "master.conf", 99: "backup.conf"}[priority]).read_text()
 
 
-def _instance(version: int, period: float, address: str) -> str:
+def _instance(version: int, period: float, address: str, more: str = "") -> str:
     return f"""
 global_defs {{
     vrrp_version {version}
@@ -70,6 +70,7 @@ vrrp_instance VI_1 {{
     virtual_router_id 51
     priority @PRIORITY@
     advert_int {period}
+    {more}
     virtual_ipaddress {{
         {address}
     }}
@@ -89,6 +90,7 @@ def _router(family: str, address: str, vrrp: Mapping[str, Any]) -> dict[str, Any
 
 
 VERSION_2 = {"version": 2, "advertisementPeriodMilliseconds": 1000}
+UNICAST = "unicast_src_ip 172.16.69.92\n    unicast_peer {\n        172.16.69.91\n    }"
 VERSION_3 = {"version": 3, "advertisementPeriodMilliseconds": 100}
 PASSWORD = {"type": "Password", "secretRef": {"name": "elk-vrrp", "key": "password"}}
 IPV4 = "172.16.69.94"
@@ -109,6 +111,15 @@ VARIANTS = [
         IPV4,
         _instance(3, 0.1, f"{IPV4}/24"),
         _router("IPv4", f"{IPV4}/24", VERSION_3),
+        higher=200,
+        lower=100,
+        period=0.1,
+    ),
+    Variant(
+        "v3-unicast",
+        IPV4,
+        _instance(3, 0.1, f"{IPV4}/24", UNICAST),
+        _router("IPv4", f"{IPV4}/24", VERSION_3 | {"transport": "Unicast"}) | {"peers": ["172.16.69.92"]},
         higher=200,
         lower=100,
         period=0.1,

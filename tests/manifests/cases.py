@@ -204,6 +204,20 @@ _NODES = [
 ]
 
 _VRRP = [
+    _case("unicast", _with(vrrp={"transport": "Unicast", "extraPeers": ["192.0.2.9", "fe80::9"]})),
+    _case("broadcast", _with(vrrp={"transport": "Broadcast"}), "spec.vrrp.transport"),
+    _case(
+        "peers of multicast",
+        _with(vrrp={"extraPeers": ["192.0.2.9"]}),
+        "spec.vrrp.extraPeers",
+        "only Unicast has peers",
+    ),
+    _case(
+        "peer with a prefix",
+        _with(vrrp={"transport": "Unicast", "extraPeers": ["192.0.2.9/24"]}),
+        "spec.vrrp.extraPeers[0]",
+        "192.0.2.9/24: must be an IP address in canonical text",
+    ),
     _case("empty vrrp", _with(vrrp={})),
     _case("vrrp null", _with(vrrp=None)),
     _case("version 2", _with(vrrp={"version": 2})),
@@ -264,7 +278,6 @@ _VRRP = [
     ),
     _case("message only", _with(vrrp={"ipv4Checksum": "MessageOnly", "linkLocal": "None"})),
     _case("checksum of another word", _with(vrrp={"ipv4Checksum": "Off"}), "spec.vrrp.ipv4Checksum"),
-    _case("transport not there yet", _with(vrrp={"transport": "Unicast"}), "spec.vrrp.transport"),
     _case("never preempt", _with(preemption={"policy": "Never"})),
     _case("delay", _with(preemption={"delaySeconds": 1000})),
     _case("delay too long", _with(preemption={"delaySeconds": 1001}), "spec.preemption.delaySeconds"),

@@ -91,6 +91,7 @@ def _wire(router: RouterConfiguration, floating: tuple[bytes, ...]) -> packet.Wi
         addresses=floating,
         checksum_form=router.ipv4_checksum,
         password=None if router.password is None else packet.padded_password(router.password),
+        peers=frozenset(map(_packed, router.peers)) if router.transport == "Unicast" else frozenset(),
     )
 
 

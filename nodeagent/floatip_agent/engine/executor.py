@@ -29,13 +29,14 @@ class Executor:
         socket = self._sockets.get((router.binding.interface.index, router.configuration.family))
         if socket is None:
             return
-        try:
-            socket.send(router.message(priority), router.binding.source)
-        except OSError as error:
-            # A link that just went down, a firewall that is reloaded: the next period tries again, the link watch tells.
-            router.noted[f"SendFailed{error.errno}"] += 1
-            return
-        router.sent += 1
+        for destination in router.binding.wire.destinations:
+            try:
+                socket.send(router.message(priority, destination), router.binding.source, destination)
+            except OSError as error:
+                # A link that just went down, a firewall that is reloaded: the next period tries again, the link watch tells.
+                router.noted[f"SendFailed{error.errno}"] += 1
+            else:
+                router.sent += 1
 
     def assign(self, router: Router, now: int) -> bool:
         """Hold exactly the router's addresses, with a fresh lifetime. False: a fault stands, the role must be given up."""

@@ -43,7 +43,7 @@ class Router:
         self.noted: Counter[str] = Counter()
         self.reported: RouterState | None = None
         self._warnings: dict[str, tuple[int, str]] = {}
-        self._messages: dict[int, bytes] = {}
+        self._messages: dict[tuple[int, bytes], bytes] = {}
 
     @property
     def key(self) -> tuple[str, Family]:
@@ -64,6 +64,8 @@ class Router:
         """Why this router keeps its group out, or None."""
         if self.binding is None:
             return self.unbound
+        if self.configuration.transport == "Unicast" and not self.configuration.peers:
+            return "no unicast peers: silent, since there is nobody to settle the role with"
         return self.assign_fault or next(iter(self.health.faults), None)
 
     def parameters(self, *, breaks_ties: bool) -> Parameters:
@@ -82,13 +84,13 @@ class Router:
         self.binding, self.unbound = binding, reason
         self._messages.clear()
 
-    def message(self, priority: int) -> bytes:
-        """The advertisement as bytes, built once for each priority."""
+    def message(self, priority: int, destination: bytes) -> bytes:
+        """The advertisement as bytes, built once for each priority and destination."""
         assert self.binding is not None
-        if priority not in self._messages:
-            group = packet.MULTICAST_IPV4 if self.configuration.family == "IPv4" else packet.MULTICAST_IPV6
-            self._messages[priority] = packet.encode(self.binding.wire, priority, self.binding.source, group)
-        return self._messages[priority]
+        key = priority, destination
+        if key not in self._messages:
+            self._messages[key] = packet.encode(self.binding.wire, priority, self.binding.source, destination)
+        return self._messages[key]
 
     def warn(self, reason: str, text: str, now: int) -> None:
         self._warnings[reason] = (now + _WARNING_LIFE * self.configuration.advertisement_interval, text)

@@ -144,6 +144,8 @@ def _configuration(router: v1alpha1.VirtualRouter) -> RouterConfiguration:
         source_address=router.source_address,
         ipv4_checksum=router.vrrp.ipv4_checksum,
         link_local=router.vrrp.link_local,
+        transport=router.vrrp.transport,
+        peers=tuple(router.peers),
         preempt=router.preemption.policy == "PreemptLowerPriority",
         preempt_delay=router.preemption.delay_seconds * SECOND,
         release=router.release.request_id if router.release else None,

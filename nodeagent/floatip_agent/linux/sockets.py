@@ -1,4 +1,4 @@
-"""Raw sockets for the VRRP multicast of one family on one interface."""
+"""Raw sockets for VRRP of one family on one interface: the multicast group, and what is sent to the node itself."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class _RawSocket:
 
 
 class IPv4Socket(_RawSocket):
-    """Implements `ports.AdvertisementSocket` for 224.0.0.18."""
+    """Implements `ports.AdvertisementSocket` over IPv4."""
 
     def __init__(self, interface: Interface) -> None:
         super().__init__(interface, socket.AF_INET)
@@ -92,13 +92,14 @@ class IPv4Socket(_RawSocket):
         self._socket.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
         self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
         self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, packet.TTL)
+        self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, packet.TTL)
         self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _INTERNETWORK_CONTROL)
-        self._group = socket.inet_ntoa(packet.MULTICAST_IPV4)
-        self._socket.bind((self._group, 0))
 
-    def send(self, message: bytes, source: bytes) -> None:
+    def send(self, message: bytes, source: bytes, destination: bytes) -> None:
         information = struct.pack("=i4s4s", self._interface.index, source, bytes(4))
-        self._socket.sendmsg([message], [(socket.IPPROTO_IP, _IP_PKTINFO, information)], 0, (self._group, 0))
+        self._socket.sendmsg(
+            [message], [(socket.IPPROTO_IP, _IP_PKTINFO, information)], 0, (socket.inet_ntoa(destination), 0)
+        )
 
     def receive(self) -> Packet | None:
         try:
@@ -111,7 +112,7 @@ class IPv4Socket(_RawSocket):
 
 
 class IPv6Socket(_RawSocket):
-    """Implements `ports.AdvertisementSocket` for ff02::12."""
+    """Implements `ports.AdvertisementSocket` over IPv6."""
 
     def __init__(self, interface: Interface) -> None:
         super().__init__(interface, socket.AF_INET6)
@@ -128,15 +129,15 @@ class IPv6Socket(_RawSocket):
         self._socket.setsockopt(ipv6, _IPV6_MULTICAST_ALL, 0)
         self._socket.setsockopt(ipv6, socket.IPV6_MULTICAST_LOOP, 0)
         self._socket.setsockopt(ipv6, socket.IPV6_MULTICAST_HOPS, packet.TTL)
+        self._socket.setsockopt(ipv6, socket.IPV6_UNICAST_HOPS, packet.TTL)
         self._socket.setsockopt(ipv6, socket.IPV6_TCLASS, _INTERNETWORK_CONTROL)
         self._socket.setsockopt(ipv6, socket.IPV6_RECVHOPLIMIT, 1)
         self._socket.setsockopt(ipv6, socket.IPV6_RECVPKTINFO, 1)
-        self._group = (socket.inet_ntop(socket.AF_INET6, packet.MULTICAST_IPV6), 0, 0, index)
-        self._socket.bind(self._group)
 
-    def send(self, message: bytes, source: bytes) -> None:
+    def send(self, message: bytes, source: bytes, destination: bytes) -> None:
         information = struct.pack("=16si", source, self._interface.index)
-        self._socket.sendmsg([message], [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, information)], 0, self._group)
+        to = (socket.inet_ntop(socket.AF_INET6, destination), 0, 0, self._interface.index)
+        self._socket.sendmsg([message], [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, information)], 0, to)
 
     def receive(self) -> Packet | None:
         try:

@@ -44,6 +44,8 @@ class DropReason(enum.StrEnum):
     ZERO_INTERVAL = "ZeroInterval"
     WRONG_INTERVAL = "WrongInterval"
     OWN_SOURCE = "OwnSource"
+    WRONG_DESTINATION = "WrongDestination"
+    NOT_A_PEER = "NotAPeer"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,6 +61,15 @@ class Wire:
     addresses: tuple[bytes, ...]
     checksum_form: ChecksumForm = "PseudoHeader"
     password: bytes | None = None
+    peers: frozenset[bytes] = frozenset()
+    """Unicast: whom to send to and to believe. Empty: multicast."""
+
+    @property
+    def destinations(self) -> tuple[bytes, ...]:
+        """Where advertisements go."""
+        if self.peers:
+            return tuple(sorted(self.peers))
+        return (MULTICAST_IPV4 if self.address_length == 4 else MULTICAST_IPV6,)
 
     @property
     def address_length(self) -> int:
@@ -123,6 +134,8 @@ def decode(wire: Wire, message: bytes, source: bytes, destination: bytes, ttl: i
     head, virtual_router_id, priority, count, timing, _ = _HEADER.unpack_from(message)
     if reason := _check_header(wire, head, virtual_router_id, count, ttl, len(message)):
         return reason
+    if reason := _check_way(wire, source, destination):
+        return reason
     if not _checksum_fits(wire, message, source, destination):
         return DropReason.BAD_CHECKSUM
     if count == 0:
@@ -145,8 +158,8 @@ def _check_header(
         return DropReason.BAD_TYPE
     if virtual_router_id != wire.virtual_router_id:
         return DropReason.WRONG_VIRTUAL_ROUTER_ID
-    # RFC 9568 7.1: "It MUST verify that the IPv4 TTL or IPv6 Hop Limit is 255."
-    if ttl != TTL:
+    # RFC 9568 7.1: "It MUST verify that the IPv4 TTL or IPv6 Hop Limit is 255." A unicast peer may be behind a router.
+    if ttl != TTL and not wire.peers:
         return DropReason.BAD_TTL
     trailer = _PASSWORD_LENGTH if wire.version == 2 else 0
     if length != _HEADER.size + count * wire.address_length + trailer:
@@ -154,15 +167,26 @@ def _check_header(
     return None
 
 
+def _check_way(wire: Wire, source: bytes, destination: bytes) -> DropReason | None:
+    """Multicast and unicast routers with one ID on one link are strangers; so is everybody who is no peer."""
+    is_multicast = destination in {MULTICAST_IPV4, MULTICAST_IPV6}
+    if is_multicast == bool(wire.peers):
+        return DropReason.WRONG_DESTINATION
+    return DropReason.NOT_A_PEER if wire.peers and source not in wire.peers else None
+
+
 def _checksum_fits(wire: Wire, message: bytes, source: bytes, destination: bytes) -> bool:
-    """RFC 9568 5.2.8 leaves the IPv4 pseudo-header out, RFC 5798 and keepalived put it in: the own form first, then the other."""
+    """RFC 9568 5.2.8 leaves the IPv4 pseudo-header out, RFC 5798 and keepalived put it in: the own form first, then the other.
+
+    keepalived before 1.3.6 sums the multicast address in unicast, too: accepted, never sent.
+    """
+    if wire.version == 2 or len(source) == 16:
+        return checksum.internet_checksum(_summed(wire, wire.checksum_form, message, source, destination)) == 0
     other: ChecksumForm = "MessageOnly" if wire.checksum_form == "PseudoHeader" else "PseudoHeader"
-    for form in (wire.checksum_form, other):
-        if checksum.internet_checksum(_summed(wire, form, message, source, destination)) == 0:
-            return True
-        if wire.version == 2 or len(source) == 16:
-            return False
-    return False
+    tried = [(wire.checksum_form, destination), (other, destination)]
+    if wire.peers:
+        tried.append(("PseudoHeader", MULTICAST_IPV4))
+    return any(checksum.internet_checksum(_summed(wire, form, message, source, to)) == 0 for form, to in tried)
 
 
 def _interval_version_2(wire: Wire, timing: int, message: bytes) -> int | DropReason:

@@ -12,6 +12,7 @@ from floatip_api.rendering import virtual_routers
 from floatip_api.v1alpha1 import Request, VirtualRouter
 
 from floatip_operator.decide import placement, priorities
+from floatip_operator.decide.peers import peers
 from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.decide.standing import Standing
 
@@ -50,7 +51,12 @@ def _desired(standing: Standing, virtual_router_id: int, snapshot: Snapshot) -> 
         priority = granted if granted is not None else present.get(node)
         if priority is not None:
             found[node] = virtual_routers(
-                name, spec, virtual_router_id=virtual_router_id, priority=priority, entry=standing.matching[node]
+                name,
+                spec,
+                virtual_router_id=virtual_router_id,
+                priority=priority,
+                entry=standing.matching[node],
+                peers=peers(standing, node, wanted, snapshot),
             )
     return found
 
@@ -68,7 +74,7 @@ def _in_phases(standing: Standing, desired: Entries, snapshot: Snapshot) -> Entr
     }
     if not changed:
         waits = _disagrees(standing, desired) or any(
-            not _is_confirmed(node, snapshot) for node in standing.active if snapshot.is_fresh(node)
+            not snapshot.is_confirmed(node) for node in standing.active if snapshot.is_fresh(node)
         )
         return {node: entries for node, entries in desired.items() if not waits or node in standing.present}
     keeper = _keeper(standing)
@@ -94,12 +100,6 @@ def _keeper(standing: Standing) -> str:
     """The node that goes on through a change of the wire: the Active, else the one of highest priority."""
     present = standing.present
     return max(present, key=lambda node: (node in standing.active, present[node][0].priority, node))
-
-
-def _is_confirmed(node: str, snapshot: Snapshot) -> bool:
-    document = snapshot.document_of[node]
-    observed = document.status.observed_generation if document.status else None
-    return observed is not None and observed >= document.metadata.generation
 
 
 def _terms(router: VirtualRouter) -> tuple[object, ...]:

@@ -76,5 +76,11 @@ class Snapshot:
         has_agent = document is not None and document.status is not None and document.status.agent is not None
         return has_agent and self.lease_age(node) < UNKNOWN_AFTER
 
+    def is_confirmed(self, node: str) -> bool:
+        """The agent runs the newest version of its document."""
+        document = self.document_of[node]
+        observed = document.status.observed_generation if document.status else None
+        return observed is not None and observed >= document.metadata.generation
+
     def is_away(self, node: str) -> bool:
         return node not in self.node_of or self.lease_age(node) >= REPLACED_AFTER

@@ -366,3 +366,32 @@ def test_a_moved_router_lets_go_on_the_old_interface() -> None:
     assert bench.node.held("eth0") == set()
     bench.run(3.7)
     assert bench.node.held("eth1") == {VIP}
+
+
+class TestUnicast:
+    """api.md: "Unicast (the peers are the other nodes' addresses, and extraPeers)"."""
+
+    SILENT = dataclasses.replace(FOUR, transport="Unicast")
+    SPEAKING = dataclasses.replace(SILENT, peers=("10.9.0.2", "10.9.0.3"))
+
+    def test_without_peers_it_is_silent_and_says_where_it_would_speak_from(self) -> None:
+        bench = Bench()
+        bench.apply(self.SILENT)
+        bench.run(10)
+        assert bench.node.destinations == []
+        state = bench.state()
+        assert (state.state, state.source_address) == ("Fault", "10.9.0.1")
+        assert "no unicast peers" in state.reason
+
+    def test_each_peer_gets_every_advertisement_and_nobody_else(self) -> None:
+        bench = active(self.SPEAKING)
+        assert set(bench.node.destinations) == {PEER, socket.inet_aton("10.9.0.3")}
+
+    def test_a_changed_list_is_no_transition(self) -> None:
+        bench = active(self.SPEAKING)
+        before = bench.state()
+        bench.node.destinations.clear()
+        bench.apply(dataclasses.replace(self.SPEAKING, peers=("10.9.0.4",)))
+        bench.run(2)
+        assert set(bench.node.destinations) == {socket.inet_aton("10.9.0.4")}
+        assert (bench.state().state, bench.state().transitions) == ("Active", before.transitions)

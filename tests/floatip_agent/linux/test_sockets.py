@@ -59,6 +59,10 @@ class End:
             if len(known.address) == length and (length == 4 or known.address[0] == 0xFE)
         )
 
+    @property
+    def group(self) -> bytes:
+        return packet.MULTICAST_IPV4 if len(self.source) == 4 else packet.MULTICAST_IPV6
+
     def receive(self, seconds: float = 0.2) -> Packet | None:
         """The next one; None when none comes."""
         select.select([self.socket], [], [], seconds)
@@ -80,11 +84,10 @@ MESSAGE = bytes.fromhex("3133640100640000") + bytes(16)
 @pytest.mark.linux
 def test_what_one_sends_the_other_receives_with_what_the_header_said(ends: tuple[End, End]) -> None:
     one, other = ends
-    group = packet.MULTICAST_IPV4 if len(one.source) == 4 else packet.MULTICAST_IPV6
     other.socket.listen_to([51])
     with Sniffer(other.host) as seen:
-        one.socket.send(MESSAGE, one.source)
-        assert other.receive() == Packet(MESSAGE, one.source, group, 255)
+        one.socket.send(MESSAGE, one.source, one.group)
+        assert other.receive() == Packet(MESSAGE, one.source, one.group, 255)
         ((_, frame),) = [entry for entry in seen._read() if Raw in entry[1] or entry[1].haslayer("VRRPv3")]
     below = frame.getlayer(IP) or frame.getlayer(IPv6)
     assert (below.tos if IP in frame else below.tc) == 0xC0, "internetwork control, as keepalived sends it"
@@ -97,7 +100,7 @@ def test_only_listed_router_ids_come_through(ends: tuple[End, End]) -> None:
     one, other = ends
     other.socket.listen_to([7, 51, 255])
     for router_id in (1, 6, 7, 8, 50, 51, 52, 254, 255):
-        one.socket.send(bytes((0x31, router_id)) + MESSAGE[2:], one.source)
+        one.socket.send(bytes((0x31, router_id)) + MESSAGE[2:], one.source, one.group)
     received = []
     while (heard := other.receive()) is not None:
         received.append(heard.message[1])
@@ -107,11 +110,11 @@ def test_only_listed_router_ids_come_through(ends: tuple[End, End]) -> None:
 @pytest.mark.linux
 def test_nothing_comes_through_before_it_says_what_it_listens_to(ends: tuple[End, End]) -> None:
     one, other = ends
-    one.socket.send(MESSAGE, one.source)
+    one.socket.send(MESSAGE, one.source, one.group)
     assert other.receive() is None
     other.socket.listen_to([51])
     other.socket.listen_to([])
-    one.socket.send(MESSAGE, one.source)
+    one.socket.send(MESSAGE, one.source, one.group)
     assert other.receive() is None
 
 
@@ -119,7 +122,7 @@ def test_nothing_comes_through_before_it_says_what_it_listens_to(ends: tuple[End
 def test_own_packets_do_not_come_back(ends: tuple[End, End]) -> None:
     one, _ = ends
     one.socket.listen_to([51])
-    one.socket.send(MESSAGE, one.source)
+    one.socket.send(MESSAGE, one.source, one.group)
     assert one.receive() is None
 
 
@@ -129,8 +132,8 @@ def test_other_multicast_and_other_interfaces_are_not_ours(lan: Lan) -> None:
     sender = lan.host("n2", "10.9.0.2/24")
     end = End(host, "IPv4")
     end.socket.listen_to([51])
-    for destination, mac in (("224.0.0.19", "01:00:5e:00:00:13"), ("10.9.0.1", end.interface.mac.hex(":"))):
-        send(sender, Ether(dst=mac) / IP(src="10.9.0.2", dst=destination, proto=112, ttl=255) / Raw(MESSAGE))
+    stray = IP(src="10.9.0.2", dst="224.0.0.19", proto=112, ttl=255) / Raw(MESSAGE)
+    send(sender, Ether(dst="01:00:5e:00:00:13") / stray)
     assert end.receive() is None
     with Lan() as another:
         another.attach(host, "10.8.0.1/24", interface="eth1")
@@ -173,3 +176,13 @@ def test_announcements_reach_the_neighbours_tables(lan: Lan) -> None:
         (line,) = [line for line in shown.splitlines() if line.startswith(f"{address} ")]
         assert end.interface.mac.hex(":") in line
     end.socket.close()
+
+
+@pytest.mark.linux
+def test_unicast_reaches_the_peer_and_nobody_else(ends: tuple[End, End]) -> None:
+    one, other = ends
+    for end in ends:
+        end.socket.listen_to([51])
+    one.socket.send(MESSAGE, one.source, other.source)
+    assert other.receive() == Packet(MESSAGE, one.source, other.source, 255)
+    assert one.receive() is None

@@ -122,7 +122,38 @@ def test_unicast_v16_has_the_peer_in_the_pseudo_header() -> None:
     source, peer = ip("172.16.69.91", "172.16.69.92")
     message = bytes.fromhex("31336401006495a3ac10455e")
     assert encode(THREE, 100, source, peer) == message
-    assert isinstance(decode(THREE, message, source, peer, 255), Advertisement)
+    assert isinstance(decode(listening_to(source), message, source, peer, 255), Advertisement)
+
+
+def test_unicast_v17_has_the_group_in_the_pseudo_header() -> None:
+    """keepalived before 1.3.6 sums the multicast address although it sends to the peer: accepted, never sent."""
+    source, peer = ip("172.16.69.91", "172.16.69.92")
+    assert isinstance(decode(listening_to(source), V13, source, peer, 255), Advertisement)
+
+
+def listening_to(*peers: bytes) -> Wire:
+    return dataclasses.replace(THREE, peers=frozenset(peers))
+
+
+@pytest.mark.parametrize(
+    ("wire", "to", "reason"),
+    [
+        (listening_to(bytes((172, 16, 69, 93))), "172.16.69.92", DropReason.NOT_A_PEER),
+        (listening_to(bytes((172, 16, 69, 91))), "224.0.0.18", DropReason.WRONG_DESTINATION),
+        (THREE, "172.16.69.92", DropReason.WRONG_DESTINATION),
+    ],
+    ids=["from a stranger", "multicast to a unicast router", "unicast to a multicast router"],
+)
+def test_the_way_a_packet_came(wire: Wire, to: str, reason: DropReason) -> None:
+    source, destination = ip("172.16.69.91", to)
+    message = encode(wire, 100, source, destination)
+    assert decode(wire, message, source, destination, 255) is reason
+
+
+def test_a_unicast_peer_may_be_behind_a_router() -> None:
+    source, peer = ip("172.16.69.91", "172.16.69.92")
+    wire = listening_to(source)
+    assert isinstance(decode(wire, encode(wire, 100, source, peer), source, peer, 62), Advertisement)
 
 
 def test_v19_with_interval_zero_is_dropped() -> None:
@@ -222,8 +253,9 @@ def test_every_receive_check_drops_what_it_is_for(reason: DropReason, wire: Wire
 
 
 def test_every_reason_that_the_codec_gives_is_reached() -> None:
-    """`OwnSource` is the engine's: only it knows its source address."""
-    assert {reason for reason, *_ in BROKEN} | {DropReason.OWN_SOURCE} == set(DropReason)
+    """`OwnSource` is the engine's: only it knows its source address. The two of the way are in a test of their own."""
+    apart = {DropReason.OWN_SOURCE, DropReason.NOT_A_PEER, DropReason.WRONG_DESTINATION}
+    assert {reason for reason, *_ in BROKEN} | apart == set(DropReason)
 
 
 ADDRESSES = {4: st.binary(min_size=4, max_size=4), 16: st.binary(min_size=16, max_size=16)}

@@ -10,12 +10,16 @@ import random
 from typing import Any
 
 import pytest
-from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeSpec
+from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeSpec, VirtualRouter
 from floatip_operator.decide.plan import decide
 from floatip_operator.decide.snapshot import Snapshot
 from in_memory.cluster import document, floating_ip, snapshot
 
 NODES = ["n1", "n2", "n3", "n4"]
+SOURCES = {name: f"10.0.0.{number}" for number, name in enumerate(NODES, 1)}
+
+Running = dict[str, list[VirtualRouter]]
+"""What each node's agent runs: its document as it was when it last looked."""
 
 
 def _obey(entry: FloatingIPNode) -> FloatingIPNode:
@@ -31,6 +35,7 @@ def _obey(entry: FloatingIPNode) -> FloatingIPNode:
                 "priority": router.priority,
                 "virtualRouterID": router.virtual_router_id,
                 "interface": "eth0",
+                "sourceAddress": SOURCES[entry.metadata.name],
                 **released,
             }
         )
@@ -45,7 +50,7 @@ def _written(entry: FloatingIPNode, spec: FloatingIPNodeSpec) -> FloatingIPNode:
     return entry.model_copy(update={"spec": spec, "metadata": metadata})
 
 
-def _step(world: Snapshot, chance: random.Random) -> Snapshot:
+def _step(world: Snapshot, running: Running, chance: random.Random) -> Snapshot:
     """Some writes of the plan happen (a crash loses the others), some agents obey."""
     plan = decide(world)
     documents = {entry.metadata.name: entry for entry in world.documents}
@@ -55,6 +60,7 @@ def _step(world: Snapshot, chance: random.Random) -> Snapshot:
     for name, entry in documents.items():
         if chance.random() < 0.5:
             documents[name] = _obey(entry)
+            running[name] = entry.spec.virtual_routers
     statuses = {entry.metadata.uid: status for entry, status in plan.statuses}
     floating_ips = tuple(
         entry.model_copy(update={"status": statuses.get(entry.metadata.uid, entry.status)})
@@ -90,11 +96,24 @@ def _assert_one_wire(world: Snapshot) -> None:
     assert all(len(versions) == 1 for versions in spoken.values()), spoken
 
 
+def _assert_all_who_speak_listen(running: Running) -> None:
+    """A speaker that another does not list is not heard by it, and is taken for dead."""
+    speakers: dict[str, dict[str, list[str]]] = {}
+    for node, routers in running.items():
+        for router in routers:
+            if router.release is None and router.peers:
+                speakers.setdefault(router.name, {})[node] = router.peers
+    for lists in speakers.values():
+        for node, peers in lists.items():
+            assert {SOURCES[other] for other in lists if other != node} <= set(peers), lists
+
+
 def _any_spec(name: str, age: int, chance: random.Random) -> FloatingIP:
     chosen = chance.sample(NODES, chance.randint(1, len(NODES)))
     entries = [{"name": node, **chance.choice([{}, {"priority": chance.choice([200, 150, 100])}])} for node in chosen]
     spec: dict[str, Any] = {"nodes": entries} if chance.random() < 0.8 else {"candidates": chance.randint(1, 4)}
-    spec |= {"vrrp": {"version": chance.choice([2, 3])}, "suspend": chance.random() < 0.1}
+    vrrp = {"version": chance.choice([2, 3]), "transport": chance.choice(["Multicast", "Unicast"])}
+    spec |= {"vrrp": vrrp, "suspend": chance.random() < 0.1}
     return floating_ip(name, age, addresses=[f"10.0.0.{100 + age}/24"], **spec)
 
 
@@ -102,7 +121,8 @@ def _any_spec(name: str, age: int, chance: random.Random) -> FloatingIP:
 def test_any_change_of_mind_ends_as_asked_and_owns_nothing_twice(seed: int) -> None:
     chance = random.Random(seed)
     world = snapshot([_any_spec("a", 2, chance), _any_spec("b", 1, chance)], [document(name) for name in NODES])
-    for round_ in range(120):
+    running: Running = {}
+    for round_ in range(160):
         if round_ < 60 and chance.random() < 0.15:
             place = chance.randint(0, 1)
             old = world.floating_ips[place]
@@ -110,11 +130,12 @@ def test_any_change_of_mind_ends_as_asked_and_owns_nothing_twice(seed: int) -> N
             floating_ips = list(world.floating_ips)
             floating_ips[place] = new
             world = dataclasses.replace(world, floating_ips=tuple(floating_ips))
-        world = _step(world, chance)
+        world = _step(world, running, chance)
         _assert_owned_once(world)
         _assert_one_wire(world)
+        _assert_all_who_speak_listen(running)
     settled = dataclasses.replace(world, documents=tuple(map(_obey, world.documents)))
-    assert decide(settled).specs == (), "still changing after 60 quiet rounds"
+    assert decide(settled).specs == (), "still changing after 100 quiet rounds"
     for wanted in settled.floating_ips:
         entries = [
             r for entry in settled.documents for r in entry.spec.virtual_routers if r.name == wanted.metadata.name
@@ -122,5 +143,7 @@ def test_any_change_of_mind_ends_as_asked_and_owns_nothing_twice(seed: int) -> N
         assert all(router.release is None for router in entries)
         assert bool(entries) is not wanted.spec.suspend
         assert {router.vrrp.version for router in entries} <= {wanted.spec.vrrp.version}
+        if wanted.spec.vrrp.transport == "Unicast":
+            assert {len(router.peers) for router in entries} <= {len(entries) - 1}
     ids = {r.name: r.virtual_router_id for entry in settled.documents for r in entry.spec.virtual_routers}
     assert len(set(ids.values())) == len(ids)

@@ -1,0 +1,47 @@
+"""Unicast: with whom a node speaks. Nobody may speak before all who speak already listen to it.
+
+A node whose peers do not list it hears nothing, takes the others for dead and becomes a second holder. So a new one stays silent (no
+peers) until every speaker has confirmed a list with its source address, which it reports while silent; the first to speak is the living
+one of highest priority. A node leaves the others' lists only when its entry is gone, which takes its own word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from floatip_operator.decide.snapshot import Snapshot
+from floatip_operator.decide.standing import Standing
+
+
+def peers(standing: Standing, node: str, priorities: Mapping[str, int], snapshot: Snapshot) -> list[str]:
+    """The addresses that this node speaks with next, of both families; empty: it stays silent. `priorities` are the candidates'."""
+    spec = standing.floating_ip.spec
+    if spec.vrrp.transport != "Unicast":
+        return []
+    others = [other for other in standing.entries if other != node and other not in standing.abandoned]
+    wanted = sorted(
+        {*(spec.vrrp.extra_peers or []), *(source for other in others for source in _sources(standing, other))}
+    )
+    if _speaks(standing, node):
+        return wanted
+    speakers = [other for other in others if _speaks(standing, other)]
+    if speakers:
+        return wanted if all(_listens(standing, other, node, snapshot) for other in speakers) else []
+    able = [name for name in priorities if _sources(standing, name) and snapshot.is_fresh(name)]
+    return wanted if node == max(able, key=lambda name: (priorities[name], name), default=None) else []
+
+
+def _sources(standing: Standing, node: str) -> set[str]:
+    """Where its advertisements come from, by its agent's word."""
+    return {said.source_address for said in standing.reported.get(node, []) if said.source_address is not None}
+
+
+def _speaks(standing: Standing, node: str) -> bool:
+    return any(router.peers for router in standing.entries.get(node, []))
+
+
+def _listens(standing: Standing, speaker: str, node: str, snapshot: Snapshot) -> bool:
+    """The speaker has taken up a list in which the node stands."""
+    sources = _sources(standing, node)
+    listed = {peer for router in standing.entries[speaker] for peer in router.peers}
+    return bool(sources) and sources <= listed and snapshot.is_confirmed(speaker)
