@@ -102,7 +102,7 @@ class Rendering:
         lan = router.interface or str(ipaddress.ip_interface(router.addresses[0]).network)
         key = ("virtualRouterID", router.virtual_router_id, router.family, lan)
         self._claim(document, ("spec", "virtualRouterID"), key)
-        for address in router.addresses:
+        for address in [*router.addresses, *router.excluded_addresses]:
             self._claim(document, ("spec", "addresses"), ("address", address.partition("/")[0]))
 
     def _claim(self, document: Document, path: tuple[str, ...], key: tuple[object, ...]) -> None:

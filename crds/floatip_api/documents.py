@@ -15,7 +15,8 @@ from floatip_api import names, yaml_lines
 from floatip_api.base import Model
 from floatip_api.floatingip import FloatingIP
 from floatip_api.floatingipnode import FloatingIPNode, VirtualRouter
-from floatip_api.rules import FLOATING_IP_RULES, faults_of, virtual_router_faults
+from floatip_api.rule import faults_of
+from floatip_api.rules import FLOATING_IP_RULES, virtual_router_faults
 from floatip_api.schema import LIST_KEYS
 
 KINDS: dict[str, type[FloatingIP] | type[FloatingIPNode]] = {

@@ -20,6 +20,7 @@ from floatip_api.parts import (
     Priority,
     Probe,
     State,
+    TrackedInterface,
     VirtualRouterID,
 )
 
@@ -75,6 +76,10 @@ class FloatingIPSpec(Model):
         description="The addresses with their subnet's prefix length, in canonical text. One virtual router a family; the two always "
         "move together."
     )
+    excluded_addresses: Annotated[list[AddressWithPrefix], Field(max_length=64)] = Field(
+        default=[],
+        description="Held with the others but not carried in advertisements (keepalived's virtual_ipaddress_excluded); of either family.",
+    )
     virtual_router_id: VirtualRouterID | None = Field(
         default=None, description="1 to 255, immutable once set. Absent: allocated, kept for the object's life."
     )
@@ -95,6 +100,9 @@ class FloatingIPSpec(Model):
     )
     probes: Annotated[list[Probe], Field(max_length=16)] = Field(
         default=[], description="Checks that each node runs on itself."
+    )
+    tracked_interfaces: Annotated[list[TrackedInterface], Field(max_length=16)] = Field(
+        default=[], description="Other interfaces that must be up; the floating IP's own always is tracked."
     )
 
 

@@ -18,6 +18,7 @@ from floatip_api.parts import (
     Preemption,
     Priority,
     Probe,
+    TrackedInterface,
     VirtualRouterID,
 )
 
@@ -39,6 +40,9 @@ class VirtualRouter(Model):
     addresses: Annotated[list[AddressWithPrefix], Field(min_length=1, max_length=64)] = Field(
         description="With prefix length, in canonical text, of one family."
     )
+    excluded_addresses: Annotated[list[AddressWithPrefix], Field(max_length=64)] = Field(
+        default=[], description="Held with the others but not carried in advertisements; of either family."
+    )
     priority: Priority = Field(description="1 to 254; 255 for the node that owns the address.")
     interface: InterfaceName | None = Field(default=None, description="Absent: found on the node.")
     source_address: IPAddress | None = Field(default=None, description="Absent: the interface's own.")
@@ -51,6 +55,9 @@ class VirtualRouter(Model):
     preemption: Preemption = Field(default=Preemption(), description="Whether a higher priority takes over.")
     probes: Annotated[list[Probe], Field(max_length=16)] = Field(
         default=[], description="Checks that the node runs on itself, once for each FloatingIP."
+    )
+    tracked_interfaces: Annotated[list[TrackedInterface], Field(max_length=16)] = Field(
+        default=[], description="Other interfaces that must be up."
     )
 
 

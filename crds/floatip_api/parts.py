@@ -44,6 +44,18 @@ class Authentication(Model):
     secret_ref: SecretKeyReference = Field(description="Where the password is.")
 
 
+class Announcement(Model):
+    """Gratuitous ARP and unsolicited Neighbor Advertisements: how the LAN learns where the addresses are."""
+
+    count: Annotated[int, Field(ge=1, le=100)] = Field(default=5, description="Frames for each address at a takeover.")
+    repeat_after_seconds: Annotated[int, Field(ge=0, le=255)] = Field(
+        default=5, description="They are sent once more after this time; 0: not."
+    )
+    refresh_seconds: Annotated[int, Field(ge=0, le=86400)] = Field(
+        default=0, description="While Active they are sent again each time this has passed; 0: never."
+    )
+
+
 class VRRP(Model):
     """How the virtual router speaks on the wire."""
 
@@ -72,6 +84,9 @@ class VRRP(Model):
         "is listed; None adds nothing.",
     )
     authentication: Authentication | None = Field(default=None, description="Absent: none.")
+    announcement: Announcement = Field(
+        default=Announcement(), description="How the LAN learns where the addresses are."
+    )
 
 
 class Preemption(Model):
@@ -84,6 +99,16 @@ class Preemption(Model):
     )
     delay_seconds: Annotated[int, Field(ge=0, le=1000)] = Field(
         default=0, description="How long a node of higher priority waits before it takes over from a living lower one."
+    )
+
+
+class TrackedInterface(Model):
+    """An interface that the node must have up."""
+
+    name: InterfaceName = Field(description="The interface.")
+    lower_priority_by: Annotated[int, Field(ge=1, le=253)] | None = Field(
+        default=None,
+        description="Taken off the node's priority while the interface is down or missing. Absent: that keeps the node out (state Fault).",
     )
 
 

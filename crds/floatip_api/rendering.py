@@ -25,16 +25,20 @@ def virtual_routers(
     that it speaks with in Unicast, extraPeers among them, of either family."""
     sources = entry.source_addresses if entry and entry.source_addresses else []
     interface = (entry.interface if entry else None) or spec.interface
-    found = []
+    carried = {family_of(address) for address in spec.addresses}
+    found: list[VirtualRouter] = []
     for family in _FAMILIES:
         addresses = [address for address in spec.addresses if family_of(address) == family]
         if addresses:
+            # Excluded ones of a family without a router of its own go with the first.
+            own = {family} | (set() if found else set(_FAMILIES) - carried)
             found.append(
                 VirtualRouter(
                     name=name,
                     family=family,
                     virtual_router_id=virtual_router_id,
                     addresses=addresses,
+                    excluded_addresses=[address for address in spec.excluded_addresses if family_of(address) in own],
                     priority=priority,
                     interface=interface,
                     peers=sorted(peer for peer in peers if family_of(peer) == family),
@@ -42,6 +46,7 @@ def virtual_routers(
                     vrrp=spec.vrrp,
                     preemption=spec.preemption,
                     probes=spec.probes,
+                    tracked_interfaces=spec.tracked_interfaces,
                 )
             )
     return found

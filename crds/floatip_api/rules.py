@@ -6,8 +6,6 @@ The two are kept alike by one table of manifests that runs through both (tests/f
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 from floatip_api.addresses import (
@@ -22,19 +20,7 @@ from floatip_api.addresses import (
     unicast,
     unique_addresses,
 )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Rule:
-    """`message` is CEL's messageExpression when `is_expression`. `check` returns the fault's text, None for none; it is absent where
-    only a change of a stored object can break the rule. `field` is the part of the value that the fault is about."""
-
-    at: str
-    cel: str
-    message: str
-    check: Callable[[Any], str | None] | None = None
-    is_expression: bool = False
-    field: str = ""
+from floatip_api.rule import Rule, faults_of
 
 
 def _exactly_one(entry: dict[str, Any]) -> str | None:
@@ -108,6 +94,13 @@ def _extra_peers_by_unicast(vrrp: dict[str, Any]) -> str | None:
     return None
 
 
+def _excluded_twice(spec: dict[str, Any]) -> str | None:
+    carried, excluded = (
+        {text.partition("/")[0] for text in spec.get(name, [])} for name in ("addresses", "excludedAddresses")
+    )
+    return "an address stands in addresses already" if carried & excluded else None
+
+
 def _version_2_ipv4(spec: dict[str, Any]) -> str | None:
     if spec["vrrp"]["version"] == 2 and not all(map(is_ipv4, spec["addresses"])):
         return "vrrp.version 2 carries IPv4 only: use version 3 for IPv6 addresses"
@@ -135,56 +128,64 @@ def _name_length(document: dict[str, Any]) -> str | None:
     return None if len(name) <= 63 else f"metadata.name has {len(name)} characters: at most 63 are allowed"
 
 
+def _address_rules(at: str) -> tuple[Rule, ...]:
+    """What holds of each list of addresses."""
+    return (
+        Rule(
+            f"{at}[]",
+            "!isIP(self)",
+            "'%s: the prefix length of its subnet is missing: write %s/%s or what it is'"
+            ".format([self, self, self.contains(':') ? '64' : '24'])",
+            prefix_length_given,
+            is_expression=True,
+        ),
+        Rule(
+            f"{at}[]",
+            "isCIDR(self) || isIP(self)",
+            "self + ': must be an address with its subnet\\'s prefix length, as in 192.0.2.1/24 or 2001:db8::1/64'",
+            interface_address,
+            is_expression=True,
+        ),
+        Rule(
+            f"{at}[]",
+            "!isCIDR(self) || string(cidr(self)) == self",
+            "'%s: must be in canonical text: write %s'.format([self, string(cidr(self))])",
+            canonical_interface,
+            is_expression=True,
+        ),
+        Rule(
+            f"{at}[]",
+            "!isCIDR(self) || cidr(self).ip().isGlobalUnicast() || cidr(self).ip().isLinkLocalUnicast()",
+            "self + ': must be a unicast address, not loopback, multicast, broadcast or unspecified'",
+            unicast,
+            is_expression=True,
+        ),
+        Rule(
+            f"{at}[]",
+            "!isCIDR(self) || string(cidr(self).masked()) != self || cidr(self).prefixLength() >= (self.contains(':') ? 127 : 31)",
+            "self + ': must be an address in the subnet, not the subnet itself'",
+            not_the_network,
+            is_expression=True,
+        ),
+        Rule(
+            f"{at}[]",
+            "!isCIDR(self) || cidr(self).prefixLength() > 0",
+            "self + ': the prefix length must be at least 1'",
+            not_everything,
+            is_expression=True,
+        ),
+        Rule(
+            at,
+            "self.all(a, self.exists_one(b, b.startsWith(a.split('/')[0] + '/')))",
+            "must be unique, whatever their prefix length",
+            unique_addresses,
+        ),
+    )
+
+
 FLOATING_IP_RULES = (
-    Rule(
-        "spec.addresses[]",
-        "!isIP(self)",
-        "'%s: the prefix length of its subnet is missing: write %s/%s or what it is'"
-        ".format([self, self, self.contains(':') ? '64' : '24'])",
-        prefix_length_given,
-        is_expression=True,
-    ),
-    Rule(
-        "spec.addresses[]",
-        "isCIDR(self) || isIP(self)",
-        "self + ': must be an address with its subnet\\'s prefix length, as in 192.0.2.1/24 or 2001:db8::1/64'",
-        interface_address,
-        is_expression=True,
-    ),
-    Rule(
-        "spec.addresses[]",
-        "!isCIDR(self) || string(cidr(self)) == self",
-        "'%s: must be in canonical text: write %s'.format([self, string(cidr(self))])",
-        canonical_interface,
-        is_expression=True,
-    ),
-    Rule(
-        "spec.addresses[]",
-        "!isCIDR(self) || cidr(self).ip().isGlobalUnicast() || cidr(self).ip().isLinkLocalUnicast()",
-        "self + ': must be a unicast address, not loopback, multicast, broadcast or unspecified'",
-        unicast,
-        is_expression=True,
-    ),
-    Rule(
-        "spec.addresses[]",
-        "!isCIDR(self) || string(cidr(self).masked()) != self || cidr(self).prefixLength() >= (self.contains(':') ? 127 : 31)",
-        "self + ': must be an address in the subnet, not the subnet itself'",
-        not_the_network,
-        is_expression=True,
-    ),
-    Rule(
-        "spec.addresses[]",
-        "!isCIDR(self) || cidr(self).prefixLength() > 0",
-        "self + ': the prefix length must be at least 1'",
-        not_everything,
-        is_expression=True,
-    ),
-    Rule(
-        "spec.addresses",
-        "self.all(a, self.exists_one(b, b.startsWith(a.split('/')[0] + '/')))",
-        "must be unique, whatever their prefix length",
-        unique_addresses,
-    ),
+    *_address_rules("spec.addresses"),
+    *_address_rules("spec.excludedAddresses"),
     Rule(
         "spec.nodes[]",
         "has(self.name) != has(self.selector)",
@@ -305,6 +306,14 @@ FLOATING_IP_RULES = (
     ),
     Rule(
         "spec",
+        "!has(self.excludedAddresses) || "
+        "self.excludedAddresses.all(e, !self.addresses.exists(a, a.startsWith(e.split('/')[0] + '/')))",
+        "an address stands in addresses already",
+        _excluded_twice,
+        field="excludedAddresses",
+    ),
+    Rule(
+        "spec",
         "self.vrrp.version == 3 || self.addresses.all(a, !isCIDR(a) || cidr(a).ip().family() == 4)",
         "vrrp.version 2 carries IPv4 only: use version 3 for IPv6 addresses",
         _version_2_ipv4,
@@ -346,7 +355,7 @@ FLOATING_IP_RULES = (
 
 def virtual_router_faults(router: dict[str, Any]) -> list[str]:
     """The rules that hold for one virtual router of a FloatingIPNode, which its schema cannot carry: they do not fit CEL's budget there."""
-    prefixes = {"spec.addresses", "spec.vrrp", "spec.preemption", "spec.probes"}
+    prefixes = {"spec.addresses", "spec.excludedAddresses", "spec.vrrp", "spec.preemption", "spec.probes"}
     rules = [rule for rule in FLOATING_IP_RULES if any(rule.at.startswith(prefix) for prefix in prefixes)]
     found = [fault for rule in rules for fault in faults_of(rule, {"spec": router})]
     families = {is_ipv4(text) for text in router["addresses"]}
@@ -365,24 +374,3 @@ def virtual_router_faults(router: dict[str, Any]) -> list[str]:
         elif is_ipv4(peer) != (router["family"] == "IPv4"):
             found.append((f"peers[{at}]", f"{peer}: must be {router['family']}"))
     return [f"{path.removeprefix('spec.')}: {text}" for path, text in found]
-
-
-def faults_of(rule: Rule, document: dict[str, Any]) -> list[tuple[str, str]]:
-    """(field path, text) of each place where the document breaks the rule."""
-    if rule.check is None:
-        return []
-    found = []
-    for path, value in _places(rule.at, document):
-        if text := rule.check(value):
-            found.append((".".join(part for part in (path, rule.field) if part), text))
-    return found
-
-
-def _places(at: str, document: Any) -> list[tuple[str, Any]]:
-    places = [("", document)]
-    for step in at.split(".") if at else []:
-        name = step.removesuffix("[]")
-        places = [(f"{path}.{name}".lstrip("."), value[name]) for path, value in places if name in value]
-        if step.endswith("[]"):
-            places = [(f"{path}[{index}]", entry) for path, value in places for index, entry in enumerate(value)]
-    return places

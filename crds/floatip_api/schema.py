@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from floatip_api.base import Model
-from floatip_api.rules import Rule
+from floatip_api.rule import Rule
 
 Schema = dict[str, Any]
 
 LIST_KEYS = {
     "spec.probes": ["name"],
+    "spec.trackedInterfaces": ["name"],
+    "spec.virtualRouters[].trackedInterfaces": ["name"],
     "status.nodes": ["name", "family"],
     "status.conditions": ["type"],
     "spec.virtualRouters": ["name", "family"],

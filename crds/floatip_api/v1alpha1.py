@@ -33,6 +33,7 @@ from floatip_api.parts import (
     SecretKeyReference,
     State,
     TCPSocket,
+    TrackedInterface,
 )
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "SecretKeyReference",
     "State",
     "TCPSocket",
+    "TrackedInterface",
     "VirtualRouter",
     "VirtualRouterStatus",
     "Warning",

@@ -54,6 +54,14 @@ class RouterConfiguration:
     """None: IPv4, the first address of the interface that is not ours; IPv6, its link-local address."""
     ipv4_checksum: Literal["PseudoHeader", "MessageOnly"] = "PseudoHeader"
     link_local: Literal["Derived", "None"] = "Derived"
+    excluded_addresses: tuple[str, ...] = ()
+    """Held with the others, not advertised; of either family."""
+    tracked_interfaces: tuple[tuple[str, int], ...] = ()
+    """Each with what its loss takes off the priority; 0: the router takes no part without it."""
+    announcement_count: int = 5
+    announcement_repeat: int = 5_000_000_000
+    """After a takeover, 0 for none; `announcement_refresh` likewise, again and again."""
+    announcement_refresh: int = 0
     transport: Literal["Multicast", "Unicast"] = "Multicast"
     peers: tuple[str, ...] = ()
     """Unicast: where advertisements go and from whom they are taken; without any the router is silent."""
@@ -237,6 +245,14 @@ def _addresses(value: object, where: str) -> tuple[str, ...]:
     return addresses
 
 
+def _tracked(value: object, where: str) -> tuple[tuple[str, int], ...]:
+    found = []
+    for entry in _list(value, where):
+        name, lower_by = _list(entry, where) if isinstance(entry, list) and len(entry) == 2 else (None, None)
+        found.append((_text(name, where), _not_negative(lower_by, where)))
+    return tuple(found)
+
+
 def _one_of(*allowed: object) -> Callable[[object, str], Any]:
     def check(value: object, where: str) -> Any:
         if not any(type(value) is type(known) and value == known for known in allowed):
@@ -251,6 +267,11 @@ _CHECKS: Mapping[str, Callable[[object, str], Any]] = {
     "family": _one_of("IPv4", "IPv6"),
     "virtual_router_id": _octet,
     "addresses": _addresses,
+    "excluded_addresses": _texts,
+    "tracked_interfaces": _tracked,
+    "announcement_count": _octet,
+    "announcement_repeat": _not_negative,
+    "announcement_refresh": _not_negative,
     "transport": _one_of("Multicast", "Unicast"),
     "peers": _texts,
     "priority": _octet,

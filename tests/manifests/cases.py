@@ -203,6 +203,37 @@ _NODES = [
     ),
 ]
 
+_HELD = [
+    _case("excluded", _with(excludedAddresses=["192.0.2.99/24", "2001:db8::99/64"])),
+    _case(
+        "excluded and carried",
+        _with(excludedAddresses=["192.0.2.94/32"]),
+        "spec.excludedAddresses",
+        "stands in addresses already",
+    ),
+    _case(
+        "excluded twice",
+        _with(excludedAddresses=["192.0.2.99/24", "192.0.2.99/32"]),
+        "spec.excludedAddresses",
+        "must be unique",
+    ),
+    _case(
+        "excluded without a prefix",
+        _with(excludedAddresses=["192.0.2.99"]),
+        "spec.excludedAddresses[0]",
+        "192.0.2.99/24",
+    ),
+    _case("tracked", _with(trackedInterfaces=[{"name": "eth1", "lowerPriorityBy": 50}, {"name": "eth2"}])),
+    _case("tracked twice", _with(trackedInterfaces=[{"name": "eth1"}, {"name": "eth1"}]), "spec.trackedInterfaces[1]"),
+    _case(
+        "tracked for nothing",
+        _with(trackedInterfaces=[{"name": "eth1", "lowerPriorityBy": 0}]),
+        "spec.trackedInterfaces[0].lowerPriorityBy",
+    ),
+    _case("announced once", _with(vrrp={"announcement": {"count": 1, "repeatAfterSeconds": 0, "refreshSeconds": 60}})),
+    _case("never announced", _with(vrrp={"announcement": {"count": 0}}), "spec.vrrp.announcement.count"),
+]
+
 _VRRP = [
     _case("unicast", _with(vrrp={"transport": "Unicast", "extraPeers": ["192.0.2.9", "fe80::9"]})),
     _case("broadcast", _with(vrrp={"transport": "Broadcast"}), "spec.vrrp.transport"),
@@ -335,4 +366,4 @@ _PROBES = [
     _case("17 probes", _with(probes=[{"name": f"a{n}", "tcpSocket": {"port": 1}} for n in range(17)]), "spec.probes"),
 ]
 
-CASES = [*_ADDRESSES, *_PLACE, *_NODES, *_VRRP, *_PROBES]
+CASES = [*_ADDRESSES, *_HELD, *_PLACE, *_NODES, *_VRRP, *_PROBES]

@@ -17,11 +17,14 @@ class Unbound(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Binding:
-    """`wire.addresses` are held and advertised on `interface`, adverts leave from `source`."""
+    """`wire.addresses` are advertised, `held` are all that the Active holds on `interface`; adverts leave from `source`. `lost` are the
+    tracked interfaces that are down or missing."""
 
     interface: Interface
     source: bytes
     wire: packet.Wire
+    held: tuple[bytes, ...]
+    lost: frozenset[str] = frozenset()
 
 
 def bind(router: RouterConfiguration, interfaces: Mapping[str, Interface]) -> Binding:
@@ -30,8 +33,10 @@ def bind(router: RouterConfiguration, interfaces: Mapping[str, Interface]) -> Bi
     interface = _interface(router, interfaces, floating[0])
     if not interface.is_up:
         raise Unbound(f"interface {interface.name} is down")
-    source = _source(router, interface, frozenset(floating))
-    return Binding(interface, source, _wire(router, floating))
+    excluded = tuple(_packed(address) for address in router.excluded_addresses)
+    source = _source(router, interface, frozenset(floating + excluded))
+    wire = _wire(router, floating)
+    return Binding(interface, source, wire, wire.addresses + excluded, _lost(router, interfaces))
 
 
 def _interface(router: RouterConfiguration, interfaces: Mapping[str, Interface], first: bytes) -> Interface:
@@ -77,6 +82,11 @@ def _link_local(interface: Interface, own: list[InterfaceAddress]) -> bytes:
     if not usable:
         raise Unbound(f"the IPv6 link-local address of interface {interface.name} is still tentative")
     return usable[0].address
+
+
+def _lost(router: RouterConfiguration, interfaces: Mapping[str, Interface]) -> frozenset[str]:
+    names = {name for name, _ in router.tracked_interfaces}
+    return frozenset(name for name in names if name not in interfaces or not interfaces[name].is_up)
 
 
 def _wire(router: RouterConfiguration, floating: tuple[bytes, ...]) -> packet.Wire:

@@ -13,8 +13,6 @@ Channel = tuple[int, Family]
 """An interface index and a family: one socket each."""
 
 RETRY_ASSIGN = 5 * timers.SECOND
-ANNOUNCEMENT_COUNT = 5
-"""Frames for each address in one announcement: keepalived's vrrp_garp_master_repeat."""
 
 
 class Executor:
@@ -41,7 +39,7 @@ class Executor:
     def assign(self, router: Router, now: int) -> bool:
         """Hold exactly the router's addresses, with a fresh lifetime. False: a fault stands, the role must be given up."""
         assert router.binding is not None
-        wanted = router.binding.wire.addresses
+        wanted = router.binding.held
         surplus = tuple(address for address in router.held if address not in wanted)
         try:
             if surplus and router.held_on is not None:
@@ -68,7 +66,7 @@ class Executor:
     def announce(self, router: Router) -> None:
         assert router.binding is not None
         try:
-            for _ in range(ANNOUNCEMENT_COUNT):
-                self._node.announcer.announce(router.binding.interface, router.binding.wire.addresses)
+            for _ in range(router.configuration.announcement_count):
+                self._node.announcer.announce(router.binding.interface, router.binding.held)
         except OSError as error:
             router.noted[f"AnnounceFailed{error.errno}"] += 1

@@ -57,7 +57,9 @@ class Router:
     def effective_priority(self) -> int:
         """api.md: several lowerPriorityBy add up, floor 1; an owner's priority never changes."""
         base = self.configuration.priority
-        return base if base == packet.OWNER else max(1, base - self.health.lower_by)
+        lost = self.binding.lost if self.binding else frozenset()
+        lower_by = self.health.lower_by + sum(by for name, by in self.configuration.tracked_interfaces if name in lost)
+        return base if base == packet.OWNER else max(1, base - lower_by)
 
     @property
     def own_fault(self) -> str | None:
@@ -66,6 +68,9 @@ class Router:
             return self.unbound
         if self.configuration.transport == "Unicast" and not self.configuration.peers:
             return "no unicast peers: silent, since there is nobody to settle the role with"
+        lost = [name for name, lower_by in self.configuration.tracked_interfaces if not lower_by]
+        if found := self.binding.lost.intersection(lost):
+            return f"tracked interface {min(found)} is down or missing"
         return self.assign_fault or next(iter(self.health.faults), None)
 
     def parameters(self, *, breaks_ties: bool) -> Parameters:
@@ -78,6 +83,9 @@ class Router:
             preempt=self.configuration.preempt,
             preempt_delay=self.configuration.preempt_delay,
             breaks_ties=breaks_ties,
+            held=self.binding.held,
+            announcement_repeat=self.configuration.announcement_repeat,
+            announcement_refresh=self.configuration.announcement_refresh,
         )
 
     def set_binding(self, binding: Binding | None, reason: str) -> None:

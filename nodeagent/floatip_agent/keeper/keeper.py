@@ -284,7 +284,11 @@ class Keeper:
         self._saved.write_node(saved)
 
     def _floating(self) -> frozenset[str]:
-        return frozenset(address.partition("/")[0] for router in self._configured() for address in router.addresses)
+        return frozenset(
+            address.partition("/")[0]
+            for router in self._configured()
+            for address in (*router.addresses, *router.excluded_addresses)
+        )
 
     def _in_use(self) -> frozenset[str]:
         given = {router.interface for router in self._configured()}

@@ -20,8 +20,6 @@ from floatip_agent.vrrp.actions import (
     Transition,
 )
 
-REPEAT_ANNOUNCEMENT = 5 * timers.SECOND
-"""After a takeover the addresses are announced once more: a switch that dropped the first burst learns from the second."""
 ANNOUNCEMENT_GAP = timers.SECOND
 """At most one announcement in this time while a rival is heard."""
 FASTEST_PEER = 254
@@ -41,6 +39,10 @@ class Parameters:
     preempt: bool = True
     preempt_delay: int = 0
     breaks_ties: bool = True
+    held: tuple[bytes, ...] = ()
+    """All addresses that the Active holds, also those that are not advertised."""
+    announcement_repeat: int = 5 * timers.SECOND
+    announcement_refresh: int = 0
 
     @property
     def interval(self) -> int:
@@ -162,7 +164,7 @@ class VirtualRouter:
             sent_at=now,
             sent_interval=self.parameters.interval,
             announced_at=now,
-            announce_at=now + REPEAT_ANNOUNCEMENT,
+            announce_at=self._next_announcement(now, self.parameters.announcement_repeat),
             answered_at=now,
         )
         return (
@@ -200,7 +202,7 @@ class VirtualRouter:
             case Active() as active:
                 advertise_at = min(active.advertise_at, now + parameters.interval)
                 self.state = dataclasses.replace(active, advertise_at=advertise_at)
-                if old.wire.addresses == parameters.wire.addresses:
+                if (old.wire.addresses, old.held) == (parameters.wire.addresses, parameters.held):
                     return ()
                 return AssignAddresses(), Announce()
         assert_never(self.state)
@@ -278,7 +280,8 @@ class VirtualRouter:
             active = self._sent(active, now, advertise_at)
             actions.append(SendAdvertisement(mine.priority))
         if active.announce_at is not None and now >= active.announce_at:
-            active = dataclasses.replace(active, announce_at=None, announced_at=now)
+            announce_at = self._next_announcement(now, 0)
+            active = dataclasses.replace(active, announce_at=announce_at, announced_at=now)
             actions.append(Announce())
         self.state = active
         return tuple(actions)
@@ -287,6 +290,11 @@ class VirtualRouter:
         return dataclasses.replace(
             active, advertise_at=advertise_at, sent_at=now, sent_interval=self.parameters.interval
         )
+
+    def _next_announcement(self, now: int, repeat: int) -> int | None:
+        """Once more after a takeover: a switch that dropped the first burst learns from the second. Then as a refresh, if asked for."""
+        wait = repeat or self.parameters.announcement_refresh
+        return now + wait if wait else None
 
     def _backup(self, now: int, heard_interval: int) -> Backup:
         learned = self.parameters.interval if self.parameters.wire.version == 2 else heard_interval

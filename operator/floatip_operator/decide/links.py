@@ -11,7 +11,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def addresses_of(floating_ip: FloatingIP) -> list[Address]:
-    return [ipaddress.ip_interface(text).ip for text in floating_ip.spec.addresses]
+    """All that it holds; the first is the one that finds the interface."""
+    held = [*floating_ip.spec.addresses, *floating_ip.spec.excluded_addresses]
+    return [ipaddress.ip_interface(text).ip for text in held]
 
 
 def own_addresses(document: FloatingIPNode) -> set[Address]:

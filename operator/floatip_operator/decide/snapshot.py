@@ -63,7 +63,7 @@ class Snapshot:
         found: dict[str, set[str]] = {}
         for router in (router for document in self.documents for router in document.spec.virtual_routers):
             if router.name in known or router.release is None:
-                for text in router.addresses:
+                for text in [*router.addresses, *router.excluded_addresses]:
                     found.setdefault(text.partition("/")[0], set()).add(router.name)
         return found
 

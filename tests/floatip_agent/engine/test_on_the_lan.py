@@ -341,3 +341,29 @@ def test_without_the_right_to_change_addresses_it_ends_at_once_with_a_hint(lan: 
     done = host.run(command, check=False, timeout=10)
     assert done.returncode == 1
     assert "needs CAP_NET_ADMIN and CAP_NET_RAW" in done.stderr
+
+
+def test_excluded_addresses_are_held_and_lost_with_the_others(lan: Lan) -> None:
+    """api.md: excludedAddresses are "held with the others, not carried in advertisements", of either family."""
+    host, agent = alone(lan, router(200, excluded_addresses=("10.9.0.200/24", f"{VIP6}/64")))
+    assert all(host.holds(address) for address in (VIP, "10.9.0.200", VIP6))
+    agent.stop()
+    assert not any(host.holds(address) for address in (VIP, "10.9.0.200", VIP6))
+
+
+def test_a_tracked_interface_that_goes_down_moves_the_role(lan: Lan) -> None:
+    """api.md: trackedInterfaces, lowerPriorityBy absent: Fault."""
+    pair = Pair(lan)
+    lan.attach(pair.n1, "10.8.0.1/24", interface="eth1")
+    pair.first.start()
+    pair.first.configure(router(200, advertisement_interval=PERIOD, tracked_interfaces=(("eth1", 0),)))
+    pair.second.start()
+    pair.first.wait_for("Active")
+    pair.second.wait_for("Backup")
+    pair.n1.link_down("eth1")
+    assert pair.first.wait_for("Fault").reason == "tracked interface eth1 is down or missing"
+    pair.second.wait_for("Active")
+    assert not pair.n1.holds(VIP)
+    pair.n1.link_up("eth1")
+    pair.first.wait_for("Active")
+    pair.second.wait_for("Backup")
