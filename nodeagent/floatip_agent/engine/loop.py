@@ -1,4 +1,4 @@
-"""The engine's one waiting place: packets and link changes are taken in first, then the timers are served.
+"""The engine's one waiting place: orders and link changes are taken in first, then packets, then the timers are served.
 
 A wake-up reads at most 64 packets from a socket, and for at most a quarter of the shortest period, so that a flood cannot
 starve the timers; an expired Active_Down_Timer never acts before the socket was looked at.
@@ -66,8 +66,10 @@ class Loop:
         while self._is_running:
             self._register_sockets()
             self._timer.arm(self._next_deadline())
-            ready = {fd for fd, _ in self._epoll.poll()}
-            self._take_in(ready, wakeup)
+            self._take_in({fd for fd, _ in self._epoll.poll()}, wakeup)
+            # Asked again: an order may have taken long, and what arrived meanwhile is proof of life.
+            for fd in {fd for fd, _ in self._epoll.poll(0)} & self._sockets.keys():
+                self._receive(*self._sockets[fd])
             now = time.monotonic_ns()
             self._engine.handle_timeouts(now)
             self._send_telemetry(now)
@@ -105,8 +107,6 @@ class Loop:
     def _take_in(self, ready: set[int], wakeup: socket.socket) -> None:
         if self._timer.fileno() in ready:
             self._timer.acknowledge()
-        for fd in ready & self._sockets.keys():
-            self._receive(*self._sockets[fd])
         if self._node.interfaces.fileno() in ready and self._node.interfaces.read():
             self._engine.interfaces_changed(time.monotonic_ns())
         if self._listener.fileno() in ready:

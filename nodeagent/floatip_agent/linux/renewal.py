@@ -24,21 +24,22 @@ class BackgroundRenewal:
         self._lock = threading.Lock()
         self._wanted: set[tuple[int, bytes]] = set()
         self._asked: queue.SimpleQueue[tuple[Interface, Sequence[bytes]]] = queue.SimpleQueue()
-        self._failures: dict[int, OSError] = {}
+        self._failures: dict[tuple[int, bytes], OSError] = {}
 
     def start(self) -> None:
         threading.stack_size(_STACK)
         threading.Thread(target=self._renew, name="renewal", daemon=True).start()
 
     def assign(self, interface: Interface, addresses: Sequence[bytes]) -> None:
-        """A renewal that failed is raised by the next one for the same interface."""
+        """A renewal that failed is raised by the next one of the same addresses."""
         present = {known.address for known in interface.addresses}
         if present.issuperset(addresses) and self._is_wanted(interface, addresses):
-            if failure := self._failures.pop(interface.index, None):
+            if failure := self._failure(interface, addresses):
                 raise failure
             self._asked.put((interface, addresses))
             return
         with self._lock:
+            self._failure(interface, addresses)  # of a time before this assignment
             self._table.assign(interface, addresses)
             self._wanted.update((interface.index, address) for address in addresses)
 
@@ -49,6 +50,11 @@ class BackgroundRenewal:
 
     def _is_wanted(self, interface: Interface, addresses: Sequence[bytes]) -> bool:
         return all((interface.index, address) in self._wanted for address in addresses)
+
+    def _failure(self, interface: Interface, addresses: Sequence[bytes]) -> OSError | None:
+        """Taken out: it is told once."""
+        found = [self._failures.pop((interface.index, address), None) for address in addresses]
+        return next(filter(None, found), None)
 
     def _renew(self) -> None:
         realtime.claim_scheduling()  # else it could hold Python's lock without a CPU while the loop waits for it
@@ -61,4 +67,4 @@ class BackgroundRenewal:
                 try:
                     self._table.assign(interface, addresses)
                 except OSError as error:
-                    self._failures[interface.index] = error
+                    self._failures.update(((interface.index, address), error) for address in addresses)

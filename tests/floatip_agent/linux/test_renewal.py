@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -98,3 +99,18 @@ def test_a_failed_renewal_is_raised_by_the_next(table: SlowTable, renewal: Backg
         return False
 
     until(fails, 5, "the failure is raised")
+
+
+def test_a_failed_renewal_is_nobody_elses_and_ends_with_the_role(table: SlowTable, renewal: BackgroundRenewal) -> None:
+    """Else a router would give up its role for an address that is not its own, or is held well since."""
+    other = bytes((10, 9, 0, 101))
+    both = dataclasses.replace(HOLDING, addresses=(*HOLDING.addresses, InterfaceAddress(other, 32, is_ours=True)))
+    renewal.assign(EMPTY, [other])
+    table.error = OSError(19, "No such device")
+    renewal.assign(both, [VIP])
+    until(lambda: renewal._failures, 5, "the thread failed")
+    table.error = None
+    renewal.assign(both, [other])
+    renewal.release(both, [VIP])
+    renewal.assign(EMPTY, [VIP])
+    renewal.assign(both, [VIP])
