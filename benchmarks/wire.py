@@ -41,12 +41,12 @@ def _packets(one: Host, other: Host) -> None:
         plain = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     plain.bind(("eth0", 0))
     frame = Ether(dst="01:00:5e:00:00:12") / IP(src="10.9.0.1", dst="224.0.0.18", ttl=255) / VRRPv3(vrid=7)
-    timing.measure("send an advertisement", lambda: sending.send(MESSAGE, OWN), calls=BATCH)
+    timing.measure("send an advertisement", lambda: sending.send(MESSAGE, OWN, MULTICAST_IPV4), calls=BATCH)
     timing.measure("send an advertisement, built by scapy", lambda: plain.send(bytes(frame)), calls=BATCH // 4)
     receiving.listen_to([51])
 
     def there_and_back() -> None:
-        sending.send(MESSAGE, OWN)
+        sending.send(MESSAGE, OWN, MULTICAST_IPV4)
         received = receiving.receive()
         assert received is not None
         decode(WIRE, received.message, received.source, received.destination, received.ttl)
