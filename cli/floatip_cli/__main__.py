@@ -21,6 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
             from floatip_cli import validate
 
             return validate.run(options.files)
+        case "sniff":
+            from floatip_cli import sniff
+
+            return sniff.run(options.interface, options.read, options.count)
         case _:
             from floatip_cli import render
 
@@ -51,6 +55,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE,...",
         help="the node's labels, for FloatingIPs that select nodes by labels",
     )
+    sniff = commands.add_parser(
+        "sniff",
+        help="VRRP on the wire, decoded live or from a capture file",
+        description="Print a line for each VRRP packet: who advertises what, or what is wrong with it. Live it needs root.",
+        epilog="Exit status: 0 done, 2 an unusable capture file, 1 anything else.",
+    )
+    sniff.add_argument("-i", "--interface", metavar="NAME", help="default: all")
+    sniff.add_argument("-r", "--read", type=Path, metavar="FILE", help="a capture file instead of the wire")
+    sniff.add_argument("-c", "--count", type=int, default=0, metavar="N", help="end after so many; default: never")
     for command in (validate, render):
         command.add_argument("files", nargs="+", type=Path, metavar="FILE", help=_FILES)
     return parser
