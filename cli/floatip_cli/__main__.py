@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-_DESCRIPTION = "Floating IPs for bare-metal Kubernetes: work on manifests without a cluster."
+_DESCRIPTION = "Floating IPs for bare-metal Kubernetes: manifests, the cluster and the wire."
 _EXIT = (
     "Exit status: 0 done, 2 unusable arguments or documents (each fault with file, line and field on standard error)."
 )
@@ -21,6 +21,14 @@ def main(arguments: list[str] | None = None) -> int:
             from floatip_cli import validate
 
             return validate.run(options.files)
+        case "status":
+            from floatip_cli import status
+
+            return status.run(options.name)
+        case "forget":
+            from floatip_cli import forget
+
+            return forget.run(options.node, is_sure=options.yes)
         case "sniff":
             from floatip_cli import sniff
 
@@ -55,6 +63,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE,...",
         help="the node's labels, for FloatingIPs that select nodes by labels",
     )
+    status = commands.add_parser("status", help="the cluster's floating IPs: who holds them, and what is wrong")
+    status.add_argument("name", nargs="?", metavar="NAME", help="default: all")
+    forget = commands.add_parser(
+        "forget",
+        help="a human's word that a node is off",
+        description="Say that a node is off: no floating IP waits for it to let go any more. Taken back when the node is heard.",
+    )
+    forget.add_argument("node", metavar="NODE")
+    forget.add_argument("--yes", action="store_true", help="do not ask")
     sniff = commands.add_parser(
         "sniff",
         help="VRRP on the wire, decoded live or from a capture file",
