@@ -15,6 +15,8 @@ from floatip_agent.keeper.picture import Picture
 
 RECONNECT_AFTER = 0.2
 """Seconds. A fresh engine is there within milliseconds; until then there is nothing to tell anybody."""
+SILENCE = 10.0
+"""Seconds without a word after which an engine that runs routers, and so speaks each second, counts as hung."""
 
 
 class EngineLink:
@@ -72,7 +74,7 @@ class EngineLink:
         sending = asyncio.create_task(self._send(writer))
         try:
             with contextlib.suppress(OSError):
-                async for line in reader:
+                while line := await self._next_line(reader):
                     self._receive(line)
         except ValueError as error:  # a line above the limit
             self._sparing.warning("line", f"the engine sent what cannot be read: {error}")
@@ -81,6 +83,16 @@ class EngineLink:
             await asyncio.gather(sending, return_exceptions=True)
             writer.close()
             self._picture.engine_left()
+
+    async def _next_line(self, reader: asyncio.StreamReader) -> bytes:
+        """A hung engine keeps its connection: what it said last must not pass for what is."""
+        try:
+            async with asyncio.timeout(SILENCE if self._picture.routers else None):
+                return await reader.readline()
+        except TimeoutError:
+            self._sparing.warning("silent", f"the engine has said nothing for {SILENCE:g} s")
+            self._picture.engine_is_silent()
+            return await reader.readline()
 
     def _receive(self, line: bytes) -> None:
         try:

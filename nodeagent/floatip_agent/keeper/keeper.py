@@ -75,7 +75,7 @@ class Keeper:
     async def run(self, metrics_address: str) -> int:
         """Until `stop`, or until it is clear that there is nothing to run on. Returns the exit status."""
         writer = StatusWriter(self._server, self._name, self.picture) if self._server else None
-        link = asyncio.create_task(self._link.run())
+        link = asyncio.create_task(self._keep_running("line to the engine", self._link.run))
         parts = [asyncio.create_task(self._keep_running(*part)) for part in self._parts(writer, metrics_address)]
         await self._stopping.wait()
         if not self._exit_status:
@@ -113,12 +113,16 @@ class Keeper:
         return parts
 
     async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """A part that fails takes no other with it; it starts again, each time after a longer pause."""
+        """A part that fails takes no other with it; it starts again, each time of a row after a longer pause."""
+        loop = asyncio.get_running_loop()
         pause = 1.0
         while True:
+            started = loop.time()
             try:
                 await run()
             except Exception:
+                if loop.time() - started > _LONGEST_PAUSE:
+                    pause = 1.0
                 LOG.exception("%s failed and starts again in %g s", name, pause)
                 await asyncio.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
@@ -177,6 +181,7 @@ class Keeper:
             self._stopping.set()
 
     async def _apply_forever(self) -> None:
+        self._wanted.set()  # what a failure left undone
         while True:
             await self._wanted.wait()
             self._wanted.clear()

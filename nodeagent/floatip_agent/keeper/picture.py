@@ -112,8 +112,12 @@ class Picture:
 
     def engine_left(self) -> None:
         """The connection closed. What was known last stays until the next engine speaks."""
-        self.is_engine_connected = False
         self.expected = None
+        self.engine_is_silent()
+
+    def engine_is_silent(self) -> None:
+        """Nothing is known of it now; its next `EngineState` says that it is back."""
+        self.is_engine_connected = False
         self.changed()
 
     def _is_expected(self, applied: Applied | None) -> bool:

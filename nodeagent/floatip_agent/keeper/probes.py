@@ -116,8 +116,8 @@ async def attempt(host: str, port: int, timeout: float) -> str | None:  # noqa: 
         return f"{where} did not answer within {timeout:g} s"
     except ConnectionRefusedError:
         return f"{where} refused the connection"
-    except socket.gaierror as error:
-        return f"{host} is no address that can be found: {error.strerror}"
+    except (socket.gaierror, UnicodeError) as error:  # UnicodeError: a label that is empty or too long
+        return f"{host} is no address that can be found: {getattr(error, 'strerror', None) or error}"
     except OSError as error:
         return f"{where}: {(error.strerror or str(error)).lower()}"
     LOG.debug("probe of %s passed", where)

@@ -67,9 +67,10 @@ def _without_times(status: v1alpha1.FloatingIPNodeStatus) -> v1alpha1.FloatingIP
 
 
 def _observed_generation(picture: Picture, accepted: Accepted) -> int | None:
-    """The generation of this very object that the engine runs; None in static mode."""
+    """The generation of this very object that the engine runs; None in static mode, and of a store that was restored: there a
+    later document has the number of the one that runs."""
     uid, generation = picture.confirmed
-    return generation if uid and uid == accepted.uid else None
+    return generation if uid and uid == accepted.uid and accepted.rewound_to is None else None
 
 
 def _agent(picture: Picture) -> v1alpha1.AgentInfo | None:
@@ -120,13 +121,14 @@ def _unreported(
 
 
 def _idle(picture: Picture, accepted: Accepted, reason: str, key: RouterKey) -> v1alpha1.VirtualRouterStatus:
-    """Refused, and nothing of it is to run: a request to release it is done when the engine has nothing of it either."""
+    """Refused, and nothing of it is to run: a request to release it is done when the engine says that it has nothing of it either."""
+    is_done = picture.is_confirmed and key not in picture.routers
     return v1alpha1.VirtualRouterStatus(
         name=key[0],
         family=key[1],
         state="Fault",
         reason=f"refused: {reason}"[:_REASON_LENGTH],
-        released_request_id=None if key in picture.routers else accepted.releases.get(key),
+        released_request_id=accepted.releases.get(key) if is_done else None,
     )
 
 

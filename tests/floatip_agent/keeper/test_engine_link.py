@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from floatip_agent.configuration import Configuration, Health, RouterConfiguration
+from floatip_agent.keeper import engine_link
 from floatip_agent.keeper.engine_link import EngineLink
 from floatip_agent.keeper.picture import Picture
 from floatip_agent.messages import (
@@ -171,6 +172,23 @@ async def test_states_arrive_nonsense_does_no_harm(tmp_path: Path, eventually: E
         assert picture.routers["elk", "IPv4"].state == "Active"
         peer.say(RouterGone("elk", "IPv4"))
         await eventually(lambda: not picture.routers)
+    task.cancel()
+
+
+async def test_an_engine_that_hangs_is_not_there(
+    tmp_path: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_link, "SILENCE", 0.2)
+    picture, peer = Picture(), Peer(tmp_path / "engine.sock")
+    task = asyncio.create_task(EngineLink(tmp_path / "engine.sock", picture).run())
+    async with peer.listening():
+        await eventually(lambda: picture.is_engine_connected)
+        await asyncio.sleep(0.4)
+        assert picture.is_engine_connected, "without routers it has nothing to say"
+        peer.say(state("Active"))
+        await eventually(lambda: not picture.is_engine_connected)
+        peer.say(ENGINE)
+        await eventually(lambda: picture.is_engine_connected)
     task.cancel()
 
 

@@ -81,6 +81,14 @@ async def test_what_is_said_about_each_outcome(listener: Listener, deaf_port: in
     assert said.startswith("nowhere.invalid is no address that can be found")
 
 
+@pytest.mark.parametrize("host", ["a..b", ".", "x" * 70])
+async def test_a_host_that_no_resolver_takes_is_a_failure_as_well(host: str) -> None:
+    """The schema lets them pass; the probe's task must not end on them, or its last verdict would stand for ever."""
+    said = await attempt(host, 80, 1.0)
+    assert said
+    assert said.startswith(f"{host} is no address that can be found")
+
+
 async def test_a_service_that_goes_and_comes(listener: Listener, eventually: Eventually) -> None:
     told: list[Health] = []
     probes = Probes(Picture(), {}, lambda name, health: told.append(health))

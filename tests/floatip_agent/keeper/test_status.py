@@ -109,6 +109,13 @@ def test_observed_is_only_what_the_engine_confirmed_of_this_very_object() -> Non
     assert build(found).observed_generation is None
 
 
+def test_the_generation_of_before_a_restored_store_confirms_nothing() -> None:
+    """Generation 7 runs, the restored store stands at 3: what is written next is 4, and 7 must not pass for its confirmation."""
+    found = picture(entry())
+    found.accepted = dataclasses.replace(accepted(entry()), rewound_to=3)
+    assert build(found).observed_generation is None
+
+
 def test_before_the_engine_speaks() -> None:
     found = Picture()
     found.accepted = accepted(entry())
@@ -131,6 +138,18 @@ def test_a_request_to_release_what_never_ran_is_confirmed_once_the_engine_has_no
     assert build(found).virtual_routers[0].released_request_id == "r1"
     found.routers["elk", "IPv4"] = STATE
     assert build(found).virtual_routers[0].released_request_id is None
+
+
+def test_nor_is_it_confirmed_before_the_engine_has_spoken() -> None:
+    """A keeper without a saved copy, started anew beside an engine that holds the address: it knows of no router yet."""
+    found = Picture()
+    found.accepted = accepted(entry(priority=300, release={"requestID": "r1"}))
+    assert build(found).virtual_routers[0].released_request_id is None
+    found.expected = 3, "u1"
+    found.take(EngineState(1, "RealTime", "AddressLifetime", {}, 0.0))
+    assert build(found).virtual_routers[0].released_request_id is None
+    found.take(Applied(3, 7))
+    assert build(found).virtual_routers[0].released_request_id == "r1"
 
 
 def test_what_the_engine_refuses_is_told() -> None:
