@@ -293,11 +293,14 @@ class Engine:
         if lost and now >= router.lost_at + timers.SECOND:
             router.lost_at = now
             router.noted["AddressLost"] += 1
-            if self._executor.assign(router, now):
-                self._executor.announce(router)
         elif _precedes_own(router.binding.interface, router.held):
             self._executor.release(router)
-            self._executor.assign(router, now)
+        else:
+            return
+        if not self._executor.assign(router, now):
+            self._give_up(router, now)
+        elif lost:
+            self._executor.announce(router)
 
     def _compare(self, router: Router, heard: packet.Advertisement, now: int) -> None:
         """Note what is odd in an accepted advertisement, and who is Active."""

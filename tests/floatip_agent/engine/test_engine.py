@@ -317,6 +317,14 @@ class TestAddressesOfOthers:
         assert bench.state().noted["AddressLost"] == 1
         assert "announce" in [kind for kind, *_ in bench.node.take()]
 
+    def test_one_that_cannot_be_put_back_is_not_advertised_any_more(self) -> None:
+        bench = active()
+        bench.node.refuse[VIP] = errno.EACCES
+        bench.node.change("eth0", lambda _: ETH0)
+        bench.engine.interfaces_changed(bench.now)
+        assert bench.priorities() == [0]
+        assert (bench.state().state, bench.state().reason) == ("Fault", "cannot assign Permission denied")
+
     def test_who_takes_it_out_all_the_time_is_answered_once_a_second(self) -> None:
         bench = active()
         for _ in range(100):
