@@ -100,13 +100,15 @@ async def _lead(
 
 
 async def _first(step: Coroutine[object, object, None], stop: asyncio.Event) -> bool:
-    """Whether the step ended before the stop."""
-    tasks = {asyncio.create_task(step), asyncio.create_task(stop.wait())}
-    _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    """Whether the step ended before the stop. Raises what the step raises."""
+    stepping, stopping = asyncio.create_task(step), asyncio.create_task(stop.wait())
+    _, pending = await asyncio.wait({stepping, stopping}, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+    if stepping not in pending:
+        stepping.result()
     return not stop.is_set()
 
 
