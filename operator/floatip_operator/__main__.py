@@ -79,19 +79,24 @@ async def _lead(
 ) -> int:
     """Until told to stop (0) or until something that must not end has ended (1)."""
     stop_kopf = asyncio.Event()
-    watching = kopf.operator(
-        registry=handlers.registry(cluster),
-        settings=handlers.settings(),
-        namespaces=[settings.namespace],
-        standalone=True,
-        stop_flag=stop_kopf,
-    )
-    tasks = [asyncio.create_task(part) for part in (watching, reconciler.run(), leadership.keep(), stop.wait())]
+
+    async def watch() -> None:
+        # kopf looks once for the kinds that it is to watch: when the CRDs came later than that, it would never see an event.
+        await reconciler.listed.wait()
+        await kopf.operator(
+            registry=handlers.registry(cluster),
+            settings=handlers.settings(),
+            namespaces=[settings.namespace],
+            standalone=True,
+            stop_flag=stop_kopf,
+        )
+
+    tasks = [asyncio.create_task(part) for part in (watch(), reconciler.run(), leadership.keep(), stop.wait())]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     # kopf takes SIGTERM for itself and returns: that is the stop too.
     failed = not stop.is_set() and not (tasks[0].done() and tasks[0].exception() is None)
     stop_kopf.set()
-    for task in tasks[1:]:
+    for task in tasks[1:] if reconciler.listed.is_set() else tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception):

@@ -77,7 +77,6 @@ class Cluster:
         cluster_ranges: Iterable[str],
         virtual_router_ids: tuple[int, int],
         node_selector: dict[str, str],
-        is_definition_deleted: bool,
     ) -> Snapshot:
         now = self._clock()
         documents = tuple(self._parsed(FloatingIPNode, names.FLOATING_IP_NODE))
@@ -96,13 +95,7 @@ class Cluster:
             cluster_ranges=tuple(sorted({*cluster_ranges, *pod_ranges})),
             virtual_router_ids=virtual_router_ids,
             node_selector=node_selector,
-            is_definition_deleted=is_definition_deleted,
         )
-
-    def has_deletions(self) -> bool:
-        """Whether a FloatingIP is on its way out."""
-        floating_ips = self._objects.get(names.FLOATING_IP, {}).values()
-        return any("deletionTimestamp" in entry["metadata"] for entry in floating_ips)
 
     def _parsed(self, model: type[Kind], kind: str) -> Iterable[Kind]:
         """The objects as models. One that this version cannot read (written past the schema) is said once and left alone."""
