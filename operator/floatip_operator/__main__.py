@@ -136,7 +136,7 @@ async def _serve(address: str, metrics: Metrics, reconciler: Reconciler) -> web.
     host, _, port = address.rpartition(":")
     if address:
         try:
-            await web.TCPSite(runner, host, int(port)).start()
+            await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
         except OSError as error:
             log.warning("no metrics and health on %s: %s", address, error)
     return runner
@@ -164,6 +164,13 @@ def _range(text: str) -> tuple[int, int]:
     return int(lowest), int(highest)
 
 
+def _address(text: str) -> str:
+    _, colon, port = text.rpartition(":")
+    if text and not (colon and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r}: HOST:PORT, [HOST]:PORT or :PORT")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="floatip-operator", description="The floatip operator.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -177,7 +184,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LOW-HIGH",
         help="allocation range; default: 20-250",
     )
-    run.add_argument("--metrics-address", default="", metavar="HOST:PORT", help="/healthz and /metrics; default: off")
+    run.add_argument(
+        "--metrics-address", type=_address, default="", metavar="HOST:PORT", help="/healthz and /metrics; default: off"
+    )
     run.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
     return parser
 
