@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         "allocated: each FloatingIP needs its virtualRouterID, and the entry that matches the node its priority.",
         epilog=_EXIT,
     )
-    render.add_argument("--node", required=True, metavar="NAME", help="the node to render for")
+    render.add_argument("--node", required=True, type=_node, metavar="NAME", help="the node to render for")
     render.add_argument(
         "--node-labels",
         type=_labels,
@@ -84,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     for command in (validate, render):
         command.add_argument("files", nargs="+", type=Path, metavar="FILE", help=_FILES)
     return parser
+
+
+def _node(text: str) -> str:
+    if len(text) > 253 or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a node's name: lower-case letters, digits, '-' and '.'")
+    return text
 
 
 def _labels(text: str) -> dict[str, str]:

@@ -72,6 +72,8 @@ def read(text: str) -> list[Tree]:
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise Unreadable(line, f"not YAML: {error.reason}: {error.character!r}") from None
+    except RecursionError:
+        raise Unreadable(1, "nested too deeply") from None
 
 
 def _nodes(loader: _Loader) -> Iterator[yaml.Node]:
@@ -103,7 +105,10 @@ class _Reading:
         return value
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
-        value = self._loader.construct_object(node)
+        try:
+            value = self._loader.construct_object(node)
+        except ValueError:  # 0x_, or thousands of digits
+            raise Unreadable(_line(node), f"{node.value[:60]}: not a number") from None
         if isinstance(value, float) and value.is_integer():
             return int(value)  # 5.0 is 5, as in JSON
         if value is not None and not isinstance(value, str | int | float | bool):

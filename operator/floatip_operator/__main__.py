@@ -79,19 +79,24 @@ async def _lead(
 ) -> int:
     """Until told to stop (0) or until something that must not end has ended (1)."""
     stop_kopf = asyncio.Event()
-    watching = kopf.operator(
-        registry=handlers.registry(cluster),
-        settings=handlers.settings(),
-        namespaces=[settings.namespace],
-        standalone=True,
-        stop_flag=stop_kopf,
-    )
-    tasks = [asyncio.create_task(part) for part in (watching, reconciler.run(), leadership.keep(), stop.wait())]
+
+    async def watch() -> None:
+        # kopf looks once for the kinds that it is to watch: when the CRDs came later than that, it would never see an event.
+        await reconciler.listed.wait()
+        await kopf.operator(
+            registry=handlers.registry(cluster),
+            settings=handlers.settings(),
+            namespaces=[settings.namespace],
+            standalone=True,
+            stop_flag=stop_kopf,
+        )
+
+    tasks = [asyncio.create_task(part) for part in (watch(), reconciler.run(), leadership.keep(), stop.wait())]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     # kopf takes SIGTERM for itself and returns: that is the stop too.
     failed = not stop.is_set() and not (tasks[0].done() and tasks[0].exception() is None)
     stop_kopf.set()
-    for task in tasks[1:]:
+    for task in tasks[1:] if reconciler.listed.is_set() else tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception):
@@ -100,13 +105,15 @@ async def _lead(
 
 
 async def _first(step: Coroutine[object, object, None], stop: asyncio.Event) -> bool:
-    """Whether the step ended before the stop."""
-    tasks = {asyncio.create_task(step), asyncio.create_task(stop.wait())}
-    _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    """Whether the step ended before the stop. Raises what the step raises."""
+    stepping, stopping = asyncio.create_task(step), asyncio.create_task(stop.wait())
+    _, pending = await asyncio.wait({stepping, stopping}, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+    if stepping not in pending:
+        stepping.result()
     return not stop.is_set()
 
 
@@ -129,7 +136,7 @@ async def _serve(address: str, metrics: Metrics, reconciler: Reconciler) -> web.
     host, _, port = address.rpartition(":")
     if address:
         try:
-            await web.TCPSite(runner, host, int(port)).start()
+            await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
         except OSError as error:
             log.warning("no metrics and health on %s: %s", address, error)
     return runner
@@ -157,6 +164,13 @@ def _range(text: str) -> tuple[int, int]:
     return int(lowest), int(highest)
 
 
+def _address(text: str) -> str:
+    _, colon, port = text.rpartition(":")
+    if text and not (colon and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r}: HOST:PORT, [HOST]:PORT or :PORT")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="floatip-operator", description="The floatip operator.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -170,7 +184,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LOW-HIGH",
         help="allocation range; default: 20-250",
     )
-    run.add_argument("--metrics-address", default="", metavar="HOST:PORT", help="/healthz and /metrics; default: off")
+    run.add_argument(
+        "--metrics-address", type=_address, default="", metavar="HOST:PORT", help="/healthz and /metrics; default: off"
+    )
     run.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
     return parser
 

@@ -30,6 +30,7 @@ class Cluster:
         self.changed = asyncio.Event()
         self._objects: dict[str, dict[str, Object]] = {}
         self._renewals: dict[str, tuple[str, float]] = {}
+        self._heard: set[str] = set()
         self._claims: dict[tuple[str, str], float] = {}
         self._refused: set[tuple[str, str]] = set()
 
@@ -59,7 +60,9 @@ class Cluster:
     def remove(self, kind: str, name: str) -> None:
         self._objects.get(kind, {}).pop(name, None)
         if kind == "Lease":
-            self._renewals.pop(name.removeprefix(_LEASE_PREFIX), None)
+            node = name.removeprefix(_LEASE_PREFIX)
+            self._renewals.pop(node, None)
+            self._heard.discard(node)
         elif kind == names.FLOATING_IP_NODE:
             self._note_claims(name, {})
         self.changed.set()
@@ -74,29 +77,25 @@ class Cluster:
         cluster_ranges: Iterable[str],
         virtual_router_ids: tuple[int, int],
         node_selector: dict[str, str],
-        is_definition_deleted: bool,
     ) -> Snapshot:
         now = self._clock()
+        documents = tuple(self._parsed(FloatingIPNode, names.FLOATING_IP_NODE))
         nodes = list(self._objects.get("Node", {}).values())
         pod_ranges = {text for node in nodes for text in node["spec"].get("podCIDRs", [])}
         return Snapshot(
             cluster_uid=cluster_uid,
             now=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             floating_ips=tuple(self._parsed(FloatingIP, names.FLOATING_IP)),
-            documents=tuple(self._parsed(FloatingIPNode, names.FLOATING_IP_NODE)),
+            documents=documents,
             nodes=tuple(Node(n["metadata"]["name"], n["metadata"].get("labels", {})) for n in nodes),
             lease_ages={node: now - at for node, (_, at) in self._renewals.items()},
+            heard=frozenset(self._heard),
+            unreadable=frozenset(self._objects.get(names.FLOATING_IP_NODE, {})) - {d.metadata.name for d in documents},
             claim_ages={key: now - at for key, at in self._claims.items()},
             cluster_ranges=tuple(sorted({*cluster_ranges, *pod_ranges})),
             virtual_router_ids=virtual_router_ids,
             node_selector=node_selector,
-            is_definition_deleted=is_definition_deleted,
         )
-
-    def has_deletions(self) -> bool:
-        """Whether a FloatingIP is on its way out."""
-        floating_ips = self._objects.get(names.FLOATING_IP, {}).values()
-        return any("deletionTimestamp" in entry["metadata"] for entry in floating_ips)
 
     def _parsed(self, model: type[Kind], kind: str) -> Iterable[Kind]:
         """The objects as models. One that this version cannot read (written past the schema) is said once and left alone."""
@@ -112,8 +111,11 @@ class Cluster:
         if not name.startswith(_LEASE_PREFIX):
             return
         node, renewed = name.removeprefix(_LEASE_PREFIX), lease["spec"].get("renewTime", "")
-        if self._renewals.get(node, ("", 0.0))[0] != renewed:
+        known = self._renewals.get(node)
+        if known is None or known[0] != renewed:
             self._renewals[node] = (renewed, self._clock())
+        if known is not None and known[0] != renewed:
+            self._heard.add(node)
 
     def _note_claims(self, node: str, document: Object) -> None:
         routers = document.get("status", {}).get("virtualRouters", [])

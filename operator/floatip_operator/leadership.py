@@ -32,6 +32,7 @@ class Leadership:
         self._path = f"{kube.leases(api.namespace)}/{names.OPERATOR_LEASE}"
         self._seen: tuple[str, float] | None = None
         self._lease: dict[str, Any] | None = None
+        self._is_taken = False
 
     async def acquire(self) -> None:
         """Until the Lease is ours."""
@@ -46,10 +47,14 @@ class Leadership:
     async def keep(self) -> None:
         """Renew until that was impossible for `RENEW_DEADLINE`, or somebody else has the Lease."""
         renewed_at = self._clock()
-        while self._clock() - renewed_at < RENEW_DEADLINE:
-            await asyncio.sleep(RETRY)
-            if await self._try(self._take):
-                renewed_at = self._clock()
+        while (left := renewed_at + RENEW_DEADLINE - self._clock()) > 0:
+            await asyncio.sleep(min(RETRY, left))
+            began = self._clock()  # others count from the write, which may be long before its answer
+            if await self._try(self._take, within=max(0.0, renewed_at + RENEW_DEADLINE - began)):
+                renewed_at = began
+            elif self._is_taken:
+                log.error("another replica has taken the Lease")
+                return
         log.error("the Lease could not be renewed for %.0f s: another replica may lead", RENEW_DEADLINE)
 
     async def give_up(self) -> None:
@@ -58,9 +63,9 @@ class Leadership:
             self._lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
             await self._try(self._write)
 
-    async def _try(self, step: Callable[[], Any]) -> bool:
+    async def _try(self, step: Callable[[], Any], within: float = RETRY * 2) -> bool:
         try:
-            async with asyncio.timeout(RETRY * 2):
+            async with asyncio.timeout(min(RETRY * 2, within)):
                 return bool(await step())
         except (TimeoutError, kube.ApiError, OSError) as error:
             log.warning("Lease %s: %s", names.OPERATOR_LEASE, error or type(error).__name__)
@@ -74,7 +79,9 @@ class Leadership:
             self._lease = await self._api.create_lease({**head, "metadata": metadata, "spec": self._spec(0)})
             return True
         spec = present["spec"]
-        if spec.get("holderIdentity") not in {None, "", self._identity} and not self._is_expired(spec):
+        is_anothers = spec.get("holderIdentity") not in {None, "", self._identity}
+        self._is_taken = is_anothers and not self._is_expired(spec)
+        if self._is_taken:
             return False
         changes = spec.get("leaseTransitions", 0) + (spec.get("holderIdentity") != self._identity)
         present["spec"] = self._spec(changes)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from floatip_api import names
-from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode
+from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPStatus
 
 from floatip_operator import agents, kube
 from floatip_operator.cluster import Cluster
@@ -40,7 +40,7 @@ class Settings:
 
 
 class Reconciler:
-    """`turned_at` is the loop time of the last whole pass, for the health endpoint."""
+    """`turned_at` is the loop time of the last whole pass, for the health endpoint; `listed` is set once every kind was there to list."""
 
     def __init__(self, api: kube.Kube, cluster: Cluster, settings: Settings, metrics: Metrics) -> None:
         self._api = api
@@ -51,6 +51,7 @@ class Reconciler:
         self._service_ranges: list[str] = []
         self._granted: frozenset[str] | None = None
         self.turned_at = 0.0
+        self.listed = asyncio.Event()
 
     async def run(self) -> None:
         """For ever. An API server that is away costs time, never state."""
@@ -100,20 +101,22 @@ class Reconciler:
             wanted = agents.daemon_set(self._settings.agents, self._settings.namespace)
             await self._api.ensure_daemon_set(wanted, agents.SETTINGS_DIGEST)
         self._granted = None
+        self.listed.set()
 
     async def _pass(self) -> None:
         self._cluster.changed.clear()
-        is_deleted = self._cluster.has_deletions() and await self._api.is_definition_deleted()
+        snapshot = self._cluster.snapshot(
+            cluster_uid=self._cluster_uid,
+            cluster_ranges=self._service_ranges,
+            virtual_router_ids=self._settings.virtual_router_ids,
+            node_selector=self._settings.agents.node_selector if self._settings.agents else {},
+        )
+        if any(floating_ip.metadata.deletion_timestamp for floating_ip in snapshot.floating_ips):
+            # Asked after the picture was taken: a CRD's deletion is older than those of its objects, so none slips through.
+            is_deleted = await self._api.is_definition_deleted()
+            snapshot = dataclasses.replace(snapshot, is_definition_deleted=is_deleted)
         with self._metrics.duration.time():
-            plan = decide(
-                self._cluster.snapshot(
-                    cluster_uid=self._cluster_uid,
-                    cluster_ranges=self._service_ranges,
-                    virtual_router_ids=self._settings.virtual_router_ids,
-                    node_selector=self._settings.agents.node_selector if self._settings.agents else {},
-                    is_definition_deleted=is_deleted,
-                )
-            )
+            plan = decide(snapshot)
         await self._carry_out(plan)
         for kind in (names.FLOATING_IP, names.FLOATING_IP_NODE, "Node"):
             self._metrics.objects.labels(kind=kind).set(self._cluster.count(kind))
@@ -134,18 +137,20 @@ class Reconciler:
         await _all([self._finalizer(floating_ip, present=True) for floating_ip in plan.add_finalizer])
         await _all([self._finalizer(floating_ip, present=False) for floating_ip in plan.remove_finalizer])
         await _all([self._annotate(floating_ip, value) for floating_ip, value in plan.heard_again])
-        statuses = [
-            self._keep(names.FLOATING_IP, api.write_status(_identity(floating_ip), status.to_manifest()))
-            for floating_ip, status in plan.statuses
-        ]
-        await _all(statuses)
-        for event in plan.events:
-            log.info("%s: %s: %s", event.floating_ip, event.reason, event.message)
-            await _all([api.record_event(_event(event))])
+        await _all([self._tell(floating_ip, status, plan.events) for floating_ip, status in plan.statuses])
 
     async def _keep(self, kind: str, write: Awaitable[dict[str, Any]]) -> None:
         """Put the answer of a write into the picture, so that the next decision is not made from before it."""
         self._cluster.put(kind, await write)
+
+    async def _tell(self, floating_ip: FloatingIP, status: FloatingIPStatus, events: Sequence[Event]) -> None:
+        """The status, then its Events: of a status that could not be written the next pass speaks again."""
+        written = self._api.write_status(_identity(floating_ip), status.to_manifest())
+        await self._keep(names.FLOATING_IP, written)
+        for event in events:
+            if event.uid == floating_ip.metadata.uid:
+                log.info("%s: %s: %s", event.floating_ip, event.reason, event.message)
+                await self._api.record_event(_event(event))
 
     async def _finalizer(self, floating_ip: FloatingIP, *, present: bool) -> None:
         others = [name for name in floating_ip.metadata.finalizers if name != names.FINALIZER]

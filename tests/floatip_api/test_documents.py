@@ -55,6 +55,9 @@ def test_a_missing_field_has_the_line_of_what_lacks_it(file: Path) -> None:
         ("a: 1\nb: 2\na: 3\n", "web.yaml:3: a: given twice"),
         ("a: 1\nb: &x\n  c: *x\n", "web.yaml:2: aliases make it endless or too large"),
         ("a: !!binary aGk=\n", "web.yaml:1: aGk=: of a type that JSON does not have"),
+        ("a: 1\nb: 0x_\n", "web.yaml:2: 0x_: not a number"),
+        (f"a: {'1' * 5000}\n", f"web.yaml:1: {'1' * 60}: not a number"),
+        (f"a: {'[' * 5000}\n", "web.yaml:1: nested too deeply"),
         (
             "a: !!python/name:os.system x\n",
             "web.yaml:1: not YAML: could not determine a constructor for the tag "

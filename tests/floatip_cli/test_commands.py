@@ -170,7 +170,14 @@ def test_names_router_ids_and_addresses_have_one_owner(manifest: Path, capsys: p
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["validate"], ["render", "x.yaml"], ["render", "--node", "a", "--node-labels", "role", "x.yaml"], ["paint"]],
+    [
+        ["render", "--node", "Elk_1", "a.yaml"],
+        [],
+        ["validate"],
+        ["render", "x.yaml"],
+        ["render", "--node", "a", "--node-labels", "role", "x.yaml"],
+        ["paint"],
+    ],
     ids=" ".join,
 )
 def test_unusable_arguments(arguments: list[str]) -> None:

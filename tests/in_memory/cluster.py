@@ -79,6 +79,7 @@ def snapshot(
     defaults: dict[str, Any] = {
         "nodes": tuple(Node(name) for name in node_names),
         "lease_ages": dict.fromkeys(node_names, 1.0),
+        "heard": frozenset(node_names),
     }
     return Snapshot(
         cluster_uid="cluster",

@@ -60,6 +60,9 @@ def from_kubeconfig(path: Path) -> Access:
         server = str(cluster["server"]).rstrip("/")
     except OSError as error:
         raise AccessError(f"{path}: {error.strerror}") from error
+    except yaml.MarkedYAMLError as error:  # its own text quotes the line, which may hold a token
+        line = f" on line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise AccessError(f"{path}: not a usable kubeconfig: {error.problem}{line}") from None
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise AccessError(f"{path}: not a usable kubeconfig: {error}") from error
     for field in ("exec", "auth-provider"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+from collections.abc import Iterator
 
 from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, Interface
 
@@ -19,7 +21,7 @@ def addresses_of(floating_ip: FloatingIP) -> list[Address]:
 def own_addresses(document: FloatingIPNode) -> set[Address]:
     """The node's own addresses, as its agent reported them."""
     interfaces = document.status.interfaces if document.status else []
-    return {ipaddress.ip_interface(text).ip for interface in interfaces for text in interface.addresses}
+    return {address.ip for interface in interfaces for address in _read(interface)}
 
 
 def interface_for(document: FloatingIPNode, first: Address, named: str | None) -> Interface | None:
@@ -37,7 +39,14 @@ def interface_for(document: FloatingIPNode, first: Address, named: str | None) -
 
 
 def networks_of(interface: Interface) -> list[Network]:
-    return [ipaddress.ip_interface(text).network for text in interface.addresses]
+    return [address.network for address in _read(interface)]
+
+
+def _read(interface: Interface) -> Iterator[ipaddress.IPv4Interface | ipaddress.IPv6Interface]:
+    """What is no address is passed over: one node's odd word must not stop the decisions for all others."""
+    for text in interface.addresses:
+        with contextlib.suppress(ValueError):
+            yield ipaddress.ip_interface(text)
 
 
 def lans(floating_ip: FloatingIP, interfaces: list[Interface]) -> frozenset[Network]:

@@ -46,7 +46,7 @@ def decide(snapshot: Snapshot) -> Plan:
         is_deleted = floating_ip.metadata.deletion_timestamp is not None
         if names.FINALIZER not in floating_ip.metadata.finalizers:
             add += [] if is_deleted else [floating_ip]
-        elif is_deleted and not snapshot.is_definition_deleted and _is_gone(standing):
+        elif is_deleted and not snapshot.is_definition_deleted and _is_gone(standing, snapshot):
             remove.append(floating_ip)
             continue  # the object ends with this write
         status = fold(standing, verdict, snapshot)
@@ -133,16 +133,16 @@ def _key(router: VirtualRouter) -> tuple[str, str]:
     return router.name, router.family
 
 
-def _is_gone(standing: Standing) -> bool:
-    """Every node has confirmed, or a human said that it is off."""
-    live = [n for n, rs in standing.entries.items() if any(not standing.is_released(n, r) for r in rs)]
-    return all(node in standing.abandoned for node in live)
+def _is_gone(standing: Standing, snapshot: Snapshot) -> bool:
+    """Every node has confirmed, or a human said that it is off. Of a document that cannot be read nobody knows."""
+    live = {n for n, rs in standing.entries.items() if any(not standing.is_released(n, r) for r in rs)}
+    return live | snapshot.unreadable <= standing.abandoned
 
 
 def _wants_document(name: str, snapshot: Snapshot) -> bool:
     labels = snapshot.node_of[name].labels
     selected = all(labels.get(key) == value for key, value in snapshot.node_selector.items())
-    return selected and name not in snapshot.document_of
+    return selected and name not in snapshot.document_of and name not in snapshot.unreadable
 
 
 def _is_over(document: FloatingIPNode, snapshot: Snapshot) -> bool:

@@ -34,6 +34,10 @@ class Snapshot:
     documents: tuple[FloatingIPNode, ...] = ()
     nodes: tuple[Node, ...] = ()
     lease_ages: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    heard: frozenset[str] = frozenset()
+    """Nodes whose Lease this operator has seen to be renewed: a Lease that was there at its start may be a dead agent's."""
+    unreadable: frozenset[str] = frozenset()
+    """Nodes whose FloatingIPNode is there and cannot be read: nothing is known of what they hold."""
     claim_ages: Mapping[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     cluster_ranges: tuple[str, ...] = ()
     """Pod and Service ranges, in which no floating address may lie."""

@@ -60,12 +60,13 @@ class Standing:
         """Nodes of which a human says that they are off; one that is heard again is not."""
         text = self.floating_ip.metadata.annotations.get(names.ABANDON, "")
         said = {name.strip() for name in text.split(",") if name.strip()}
-        return frozenset(name for name in said if not self.snapshot.is_fresh(name))
+        return frozenset(n for n in said if not (self.snapshot.is_fresh(n) and n in self.snapshot.heard))
 
     @cached_property
     def active(self) -> set[str]:
-        """Nodes whose last word is Active, in any family."""
-        return {node for node, routers in self.reported.items() if any(r.state == "Active" for r in routers)}
+        """Nodes that say Active, in any family. The last word of those that fell silent counts only while nobody else says so."""
+        said = {node for node, routers in self.reported.items() if any(r.state == "Active" for r in routers)}
+        return {node for node in said if self.snapshot.is_fresh(node)} or said
 
     @cached_property
     def lans(self) -> frozenset[links.Network]:

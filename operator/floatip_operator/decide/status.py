@@ -13,6 +13,9 @@ from floatip_operator.decide import links
 from floatip_operator.decide.snapshot import UNKNOWN_AFTER, Snapshot
 from floatip_operator.decide.standing import Standing
 
+_DISPLAY_LENGTH, _MESSAGE_LENGTH = 8192, 32768
+"""Characters that the schema takes: 128 nodes with long names or reasons have more to say."""
+
 Said = tuple[bool, Reason, str]
 """Whether the condition is True, why in one word, and in a sentence."""
 
@@ -212,7 +215,7 @@ def _display(standing: Standing, nodes: list[NodeStatus]) -> Display:
     for node in sorted(nodes, key=lambda node: (-(node.effective_priority or node.priority or 0), node.name)):
         priority = node.effective_priority if node.effective_priority is not None else node.priority
         texts.append(f"{node.name} {node.state} {priority}")
-    return Display(addresses=addresses, nodes=", ".join(dict.fromkeys(texts)))
+    return Display(addresses=addresses, nodes=", ".join(dict.fromkeys(texts))[:_DISPLAY_LENGTH])
 
 
 def _condition(standing: Standing, kind: ConditionType, said: Said, snapshot: Snapshot) -> Condition:
@@ -225,7 +228,7 @@ def _condition(standing: Standing, kind: ConditionType, said: Said, snapshot: Sn
         type=kind.value,
         status=status,
         reason=reason.value,
-        message=message,
+        message=message[:_MESSAGE_LENGTH],
         last_transition_time=since,
         observed_generation=standing.floating_ip.metadata.generation,
     )

@@ -68,6 +68,15 @@ def test_an_unusable_kubeconfig_is_named(tmp_path: Path, content: str | None, re
         access.find({"KUBECONFIG": str(path)})
 
 
+def test_a_broken_line_is_named_not_shown(tmp_path: Path) -> None:
+    """It may be the one with the token."""
+    path = tmp_path / "config"
+    path.write_text("users:\n- user: {token: geheim: x}\n")
+    with pytest.raises(access.AccessError, match="line 2$") as refused:
+        access.find({"KUBECONFIG": str(path)})
+    assert "geheim" not in str(refused.value)
+
+
 def test_what_is_not_supported_is_said(tmp_path: Path) -> None:
     with pytest.raises(access.AccessError, match=r"users\[\].user.exec: not supported"):
         access.from_kubeconfig(write(tmp_path / "config", {"exec": {}}))

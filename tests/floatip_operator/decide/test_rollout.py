@@ -89,6 +89,32 @@ def test_an_abandoned_node_that_is_heard_again_is_not_abandoned() -> None:
     assert [(entry.metadata.name, value) for entry, value in plan.heard_again] == [("web", None)]
 
 
+def test_a_lease_that_was_there_before_the_operator_is_no_sign_of_life() -> None:
+    """A restarted operator gives every agent the benefit of the doubt; a human's word it takes back only for one that it heard."""
+    entry = router(release={"requestID": REQUEST})
+    marked = floating_ip(metadata={**DELETED, "annotations": {names.ABANDON: "n1"}})
+    plan = decide(snapshot([marked], [document("n1", [entry])], heard=frozenset()))
+    assert plan.heard_again == ()
+    assert [gone.metadata.name for gone in plan.remove_finalizer] == ["web"]
+
+
+def test_a_document_that_cannot_be_read_confirms_nothing_and_is_not_made_anew() -> None:
+    going = floating_ip(metadata=DELETED)
+    plan = decide(snapshot([going], [], nodes=(Node("n1"),), unreadable=frozenset({"n1"})))
+    assert (plan.remove_finalizer, plan.create_documents) == ((), ())
+
+
+def test_the_last_word_of_a_dead_node_does_not_make_it_the_active() -> None:
+    """A change of the wire keeps the node that holds the address, and lets the others go first."""
+    dead, active = (
+        document("n1", [router()], [said("Active")]),
+        document("n2", [router(priority=100)], [said("Active")]),
+    )
+    wanted = floating_ip(nodes=NAMED, virtualRouterID=51, vrrp=VERSION_2)
+    plan = decide(snapshot([wanted], [dead, active], lease_ages={"n1": 900.0, "n2": 1.0}))
+    assert written(plan) == {"n1": [("web", 200, REQUEST)]}
+
+
 def test_deleting_the_crd_is_no_order() -> None:
     """api.md: "A FloatingIP's deletion counts only while its CRD is not being deleted itself"."""
     world = snapshot([floating_ip(metadata=DELETED)], [document("n1", [router()])], is_definition_deleted=True)

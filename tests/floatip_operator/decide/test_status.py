@@ -150,3 +150,24 @@ def test_events_of_a_move() -> None:
     moved = _status(_world("Fault", "Active"))
     found = [(event.type, event.reason) for event in events_between(before, moved)]
     assert found == [("Normal", "ActiveNodeChanged"), ("Warning", "NodeFault")]
+
+
+def test_a_status_never_outgrows_the_schema() -> None:
+    """One FloatingIP on many nodes with long names and long reasons must not stop the decisions for all others."""
+    nodes = [f"{number:03}-{'n' * 120}" for number in range(128)]
+    wanted = floating_ip(nodes=[{"name": node, "priority": 200} for node in nodes], virtualRouterID=51)
+    documents = [
+        document(node, [router()], [said("Fault", reason="r" * 1024)], address="10.0.0.1/24") for node in nodes
+    ]
+    status = _status(snapshot([wanted], documents))
+    assert status.display is not None
+    assert status.display.nodes.startswith("000-")
+    assert all(len(condition.message) <= 32768 for condition in status.conditions)
+
+
+def test_an_odd_word_of_one_node_does_not_stop_the_decisions() -> None:
+    world = snapshot(
+        [floating_ip(nodes=NODES, virtualRouterID=51)],
+        [document("n1", [router()], [said("Active")]), document("odd", address="nonsense")],
+    )
+    assert _status(world).active_node == "n1"

@@ -1,0 +1,59 @@
+"""Who leads, against a Lease in memory whose server can be slow, silent, or somebody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from typing import Any
+
+import pytest
+from floatip_operator import leadership
+from floatip_operator.leadership import Leadership
+
+
+class Leases:
+    """The part of `kube.Kube` that leadership uses."""
+
+    namespace = "floatip-system"
+
+    def __init__(self) -> None:
+        self.lease: dict[str, Any] | None = None
+        self.is_silent = False
+
+    async def get(self, _: str) -> dict[str, Any] | None:
+        if self.is_silent:
+            await asyncio.Event().wait()
+        return copy.deepcopy(self.lease)
+
+    async def create_lease(self, lease: dict[str, Any]) -> dict[str, Any]:
+        return await self.replace_lease(lease)
+
+    async def replace_lease(self, lease: dict[str, Any]) -> dict[str, Any]:
+        self.lease = copy.deepcopy(lease)
+        return lease
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DURATION", "RENEW_DEADLINE", "RETRY"):
+        monkeypatch.setattr(leadership, name, getattr(leadership, name) / 20)
+
+
+async def test_a_leader_whose_server_is_silent_stops_before_another_may_begin() -> None:
+    """DURATION after the last write that others saw, not after its answer, and with no request left to run out."""
+    leases = Leases()
+    leader = Leadership(leases, "a")  # type: ignore[arg-type]
+    await leader.acquire()
+    leases.is_silent = True
+    async with asyncio.timeout(leadership.DURATION):
+        await leader.keep()
+
+
+async def test_a_leader_that_sees_another_with_the_lease_stops_at_once() -> None:
+    leases = Leases()
+    leader = Leadership(leases, "a")  # type: ignore[arg-type]
+    await leader.acquire()
+    assert leases.lease
+    leases.lease["spec"] |= {"holderIdentity": "b"}
+    async with asyncio.timeout(2 * leadership.RETRY):
+        await leader.keep()

@@ -1,0 +1,123 @@
+"""What a build of the images takes from outside, fetched once: a stand-in for the official Python image, and wheels.
+
+The stand-in is made from Debian packages, for machines that reach no image registry. It has what the Dockerfile counts
+on, python3 in PATH with pip, and otherwise less than the official one: no shell, no package manager.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pip
+from lab.binaries import cache_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = [ROOT / "requirements" / f"{name}.txt" for name in ("build", "agent", "operator")]
+TOOLS = ("buildah", "mmdebstrap", "catatonit")
+
+SUITE = "bookworm"
+# An interpreter and the libraries it loads. Packages are unpacked, not installed: there is no shell to configure them.
+PACKAGES = (
+    *("base-files", "netbase", "libc-bin", "libc6", "zlib1g", "libexpat1", "libssl3", "libffi8", "libsqlite3-0"),
+    *("python3.11-minimal", "libpython3.11-stdlib", "ca-certificates", "tzdata"),
+)
+
+
+class ImageError(Exception):
+    """An image cannot be built here; the text says why."""
+
+
+def fetch() -> None:
+    """What is missing of `base` and `wheels`. Raises `ImageError`."""
+    check_tools()
+    if not base().exists():
+        with complete(base()) as new:
+            _make_base(new)
+    if not wheels().exists():
+        with complete(wheels()) as new:
+            new.mkdir()
+            download = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+            for lock in LOCKS:
+                run([*download, "--require-hashes", f"--requirement={lock}", f"--dest={new}"])
+
+
+def check_tools() -> None:
+    """Raises `ImageError` where no image can be built."""
+    if os.geteuid() != 0:
+        raise ImageError("building images without a container engine needs root")
+    if missing := [program for program in TOOLS if not shutil.which(program)]:
+        raise ImageError(f"not installed: {', '.join(missing)}")
+
+
+def folder() -> Path:
+    return cache_folder() / "images"
+
+
+def base() -> Path:
+    """The stand-in's file system, a tar archive."""
+    return folder() / f"base-{hashlib.sha256(' '.join((SUITE, *PACKAGES)).encode()).hexdigest()[:16]}.tar"
+
+
+def wheels() -> Path:
+    """A folder with every wheel that the locks name."""
+    return folder() / f"wheels-{digest(LOCKS)}"
+
+
+def digest(files: Iterable[Path]) -> str:
+    """Of the project's files, their names and their contents."""
+    found = hashlib.sha256()
+    for file in files:
+        content = file.read_bytes()
+        found.update(f"{file.relative_to(ROOT)}\0{len(content)}\0".encode() + content)
+    return found.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def complete(place: Path) -> Iterator[Path]:
+    """A path to write a file or a folder to; at the block's end it is at `place`, whole, or nowhere."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    new = place.with_name(f".{os.getpid()}.{place.name}")
+    try:
+        yield new
+        new.rename(place)
+    finally:
+        if new.is_dir():
+            shutil.rmtree(new)
+        new.unlink(missing_ok=True)
+
+
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    """Raises `ImageError` with the command's last words."""
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | (environment or {}), cwd=ROOT
+    )
+    if done.returncode:
+        last = " / ".join((done.stderr or done.stdout).strip().splitlines()[-5:])
+        raise ImageError(f"{' '.join(command[:3])} ...: {last}")
+
+
+def _make_base(archive: Path) -> None:
+    options = ["--quiet", "--variant=extract", f"--include={','.join(PACKAGES)}", "--format=tar"]
+    options += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")]
+    run(["mmdebstrap", *options, SUITE, str(archive), _mirror()])
+    with tarfile.open(archive, "a") as tar:
+        link = tarfile.TarInfo("./usr/local/bin/python3")
+        link.type, link.linkname, link.mode = tarfile.SYMTYPE, "/usr/bin/python3.11", 0o777
+        tar.addfile(link)
+        tar.add(Path(pip.__file__).parent, "./usr/local/lib/python3.11/dist-packages/pip")
+
+
+def _mirror() -> str:
+    """The archive that this machine's apt uses."""
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    archives = [word for word in done.stdout.split() if word.rstrip("/").endswith("/debian")]
+    return archives[0] if archives else "http://deb.debian.org/debian"

@@ -1,0 +1,184 @@
+"""`python -m lab.images`: the images of the Dockerfile, and the one that holds a Pod's namespaces, without a registry.
+
+Built by buildah, offline, from what `lab.image_parts` fetched, once for one state of the sources.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import re
+import shutil
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lab import image_parts
+from lab.image_parts import ROOT, ImageError
+
+DOCKERFILE = ROOT / "Dockerfile"
+SOURCES = ("crds", "nodeagent", "operator", "cli", "image", "requirements")
+PAUSE = "localhost/pause:1"
+TAG = "lab"
+KEPT_FOR = 3600.0
+"""Seconds: what was built of other sources before that goes with the next build."""
+
+# No systemd to ask for cgroups, and limits that a process without CAP_SYS_RESOURCE may set.
+CONTAINERS_CONF = """[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
+# Debian's catatonit does exactly this: sleep until told to end.
+PAUSE_DOCKERFILE = 'FROM scratch\nCOPY catatonit /pause\nENTRYPOINT ["/pause", "-P"]\n'
+BASE_DOCKERFILE = "FROM scratch\nADD base.tar /\n"
+OFFLINE = "[global]\nno-index = true\nfind-links = /offline-wheels\n"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Image:
+    """`archive` is what `docker load` and `ctr images import` take."""
+
+    name: str
+    archive: Path
+
+    def files(self) -> dict[str, int]:
+        """Bytes of every regular file by its path. No layer of ours deletes a file of another."""
+        return {member.name: member.size for member in self._members() if member.isreg()}
+
+    def configuration(self) -> dict[str, Any]:
+        """User, Env, Entrypoint and so on."""
+        with tarfile.open(self.archive) as archive:
+            document: dict[str, Any] = _document(archive, _manifest(archive)["Config"])["config"]
+        return document
+
+    def _members(self) -> Iterator[tarfile.TarInfo]:
+        with tarfile.open(self.archive) as archive:
+            for layer in _manifest(archive)["Layers"]:
+                with tarfile.open(fileobj=archive.extractfile(layer)) as unpacked:
+                    yield from unpacked
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Images:
+    agent: Image
+    operator: Image
+    pause: Image
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        image_parts.fetch()
+        if arguments == ["fetch"]:
+            return 0
+        images = built()
+    except ImageError as error:
+        print(f"images: {error}", file=sys.stderr)
+        return 1
+    for image in (images.agent, images.operator):
+        print(f"{image.name}: {sum(image.files().values()) / 1e6:.1f} MB unpacked, in {image.archive}")
+    print("on a node: ctr -n k8s.io images import ARCHIVE")
+    return 0
+
+
+@functools.cache
+def built() -> Images:
+    """Of the sources as they are now. Raises `ImageError`."""
+    image_parts.check_tools()
+    for part in (image_parts.base(), image_parts.wheels()):
+        if not part.exists():
+            raise ImageError(f"{part} is missing: run `make setup`")
+    builds = image_parts.folder() / "built"
+    folder = builds / image_parts.digest([DOCKERFILE, ROOT / "pyproject.toml", Path(__file__), *_sources()])
+    if not folder.exists():
+        _remove_old(builds)
+        with image_parts.complete(folder) as new, tempfile.TemporaryDirectory(prefix="lab-images-") as work:
+            new.mkdir()
+            _Build(Path(work)).run(new)
+    return Images(
+        agent=Image(_name("agent"), folder / "agent.tar"),
+        operator=Image(_name("operator"), folder / "operator.tar"),
+        pause=Image(PAUSE, folder / "pause.tar"),
+    )
+
+
+class _Build:
+    """buildah with a storage that lives in `work`, so that nothing of it stays."""
+
+    def __init__(self, work: Path) -> None:
+        self._work = work
+        storage = f'[storage]\ndriver = "overlay"\ngraphroot = "{work}/store"\nrunroot = "{work}/run"\n'
+        (work / "storage.conf").write_text(storage)
+        (work / "containers.conf").write_text(CONTAINERS_CONF)
+        (work / "pip.conf").write_text(OFFLINE)
+        self._environment = {
+            "CONTAINERS_CONF": f"{work}/containers.conf",
+            "CONTAINERS_STORAGE_CONF": f"{work}/storage.conf",
+            "TMPDIR": str(work),
+        }
+
+    def run(self, archives: Path) -> None:
+        try:
+            self._from_parts(archives)
+        finally:
+            self._buildah("rmi", "--all", "--force")
+
+    def _from_parts(self, archives: Path) -> None:
+        parts = self._work / "parts"
+        parts.mkdir()
+        shutil.copy(image_parts.base(), parts / "base.tar")
+        shutil.copy(shutil.which("catatonit") or "", parts)
+        match = re.search(r"^ARG PYTHON=(\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
+        assert match
+        for tag, text in ((match[1], BASE_DOCKERFILE), (PAUSE, PAUSE_DOCKERFILE)):
+            (self._work / "Dockerfile").write_text(text)
+            self._build(tag, f"--file={self._work}/Dockerfile", str(parts))
+        wheels, settings = f"{image_parts.wheels()}:/offline-wheels:ro", f"{self._work}/pip.conf:/etc/pip.conf:ro"
+        for target in ("agent", "operator"):
+            offline = [f"--volume={wheels}", f"--volume={settings}", "--layers", f"--target={target}"]
+            self._build(_name(target), *offline, str(ROOT))
+        for name, tag in (("agent", _name("agent")), ("operator", _name("operator")), ("pause", PAUSE)):
+            self._buildah("push", "--quiet", tag, f"docker-archive:{archives}/{name}.tar:{tag}")
+
+    def _build(self, tag: str, *arguments: str) -> None:
+        self._buildah("bud", "--quiet", "--pull-never", "--isolation=chroot", f"--tag={tag}", *arguments)
+
+    def _buildah(self, *arguments: str) -> None:
+        image_parts.run(["buildah", *arguments], self._environment)
+
+
+def _name(target: str) -> str:
+    return f"localhost/floatip-{target}:{TAG}"
+
+
+def _sources() -> list[Path]:
+    found = (path for folder in SOURCES for path in (ROOT / folder).rglob("*") if path.is_file())
+    return sorted(path for path in found if "__pycache__" not in path.parts)
+
+
+def _remove_old(builds: Path) -> None:
+    for folder in builds.glob("*"):
+        if time.time() - folder.stat().st_mtime > KEPT_FOR:
+            shutil.rmtree(folder)
+
+
+def _manifest(archive: tarfile.TarFile) -> dict[str, Any]:
+    (manifest,) = _document(archive, "manifest.json")
+    found: dict[str, Any] = manifest
+    return found
+
+
+def _document(archive: tarfile.TarFile, name: str) -> Any:
+    file = archive.extractfile(name)
+    assert file is not None
+    return json.load(file)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
