@@ -27,6 +27,9 @@ class AgentSettings(Model):
     keeper_resources: dict[str, Any] = {"requests": {"cpu": "20m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
     state_dir: str = "/var/lib/floatip"
     service_account: str = "floatip-agent"
+    kubernetes_service_host: str = ""
+    """Empty: as the kubelet sets it, the Service `kubernetes`."""
+    kubernetes_service_port: str = "443"
 
 
 # An agent must stay where it is when its node is in trouble: that is when it is needed.
@@ -115,6 +118,7 @@ def _keeper(settings: AgentSettings, namespace: str) -> dict[str, Any]:
         "env": [
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
             {"name": "HOST_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
+            *_api_server(settings),
         ],
         "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
         "livenessProbe": {
@@ -124,3 +128,12 @@ def _keeper(settings: AgentSettings, namespace: str) -> dict[str, Any]:
         },
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": "metrics"}, "periodSeconds": 5},
     }
+
+
+def _api_server(settings: AgentSettings) -> list[dict[str, Any]]:
+    if not settings.kubernetes_service_host:
+        return []
+    return [
+        {"name": "KUBERNETES_SERVICE_HOST", "value": settings.kubernetes_service_host},
+        {"name": "KUBERNETES_SERVICE_PORT", "value": settings.kubernetes_service_port},
+    ]

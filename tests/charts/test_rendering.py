@@ -85,14 +85,35 @@ def test_crds_can_be_left_out(helm: Helm) -> None:
 
 def test_the_operator_reads_the_agents_settings(helm: Helm) -> None:
     """The ConfigMap is what `--agent-settings` reads; its values arrive in the DaemonSet."""
-    values = ["--set", "image.tag=sha256:0f", "--set", "agent.nodeSelector.lan=yes", "--set", "agent.stateDir=/srv"]
+    values = [
+        "--set",
+        "image.agent.tag=sha256:0f",
+        "--set",
+        "agent.nodeSelector.lan=yes",
+        "--set",
+        "agent.stateDir=/srv",
+    ]
     text = rendered(helm, *values)["ConfigMap", "floatip-agent-settings"]["data"]["agent.yaml"]
     settings = AgentSettings.from_manifest(yaml.safe_load(text))
     pod = daemon_set(settings, names.DEFAULT_NAMESPACE)["spec"]["template"]["spec"]
-    assert {container["image"] for container in pod["containers"]} == {"floatip@sha256:0f"}
+    assert {container["image"] for container in pod["containers"]} == {"floatip-agent@sha256:0f"}
     assert pod["nodeSelector"] == {"kubernetes.io/os": "linux", "lan": "yes"}
     assert pod["volumes"][0]["hostPath"]["path"] == "/srv"
     assert pod["serviceAccountName"] == "floatip-agent"
+
+
+def test_without_kube_proxy_all_of_it_asks_the_api_server_by_its_address(helm: Helm) -> None:
+    given = rendered(helm, "--set", "kubernetesServiceHost=192.0.2.10")
+    expected = {"KUBERNETES_SERVICE_HOST": "192.0.2.10", "KUBERNETES_SERVICE_PORT": "6443"}
+    (operator,) = given["Deployment", "floatip-operator"]["spec"]["template"]["spec"]["containers"]
+    assert {entry["name"]: entry["value"] for entry in operator["env"]} == expected
+    settings = AgentSettings.from_manifest(
+        yaml.safe_load(given["ConfigMap", "floatip-agent-settings"]["data"]["agent.yaml"])
+    )
+    _, keeper = daemon_set(settings, names.DEFAULT_NAMESPACE)["spec"]["template"]["spec"]["containers"]
+    assert expected.items() <= {entry["name"]: entry.get("value") for entry in keeper["env"]}.items()
+    (by_default,) = rendered(helm)["Deployment", "floatip-operator"]["spec"]["template"]["spec"]["containers"]
+    assert "env" not in by_default
 
 
 def test_no_role_has_a_wildcard(helm: Helm) -> None:

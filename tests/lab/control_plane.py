@@ -119,6 +119,16 @@ class ControlPlane:
         """A kubeconfig that holds the token."""
         return self._write_kubeconfig(name, {"token": token}, namespace)
 
+    def kubeconfig_of_node(self, name: str) -> Path:
+        """What a kubelet of this node name uses."""
+        issued = self._authority.issue(f"node-{name}", user=f"system:node:{name}", groups=["system:nodes"])
+        return self._write_kubeconfig(f"node-{name}", _certificate_user(*issued))
+
+    @property
+    def authority_certificate(self) -> Path:
+        """What signed every certificate of this cluster."""
+        return self._authority.certificate
+
     def stop_api_server(self) -> None:
         """SIGKILL: clients see refused connections."""
         self._kill("kube-apiserver")
@@ -142,6 +152,10 @@ class ControlPlane:
             "service-account-key-file": public,
             "service-account-signing-key-file": private,
             "cert-dir": self.folder / "api-server",
+            # For `kubectl logs` and `exec`: nodes are known by address, there is no DNS for their names.
+            "kubelet-client-certificate": pki.folder / "admin.crt",
+            "kubelet-client-key": pki.folder / "admin.key",
+            "kubelet-preferred-address-types": "InternalIP",
         }
         self._start("kube-apiserver", self._programs["kube-apiserver"], arguments)
         until(self._ready, READY_WITHIN, f"kube-apiserver {self.version} ready; its log: {self._log('kube-apiserver')}")

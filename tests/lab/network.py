@@ -163,11 +163,11 @@ class Lan:
         self.folder = Path(tempfile.gettempdir()) / self.name
         self.hosts: dict[str, Host] = {}
         self.kept = False
-        self._prefix = prefix
+        self.prefix = prefix
         self._snooping = multicast_snooping
 
     def __enter__(self) -> Self:
-        sweep(self._prefix)
+        sweep(self.prefix)
         self.folder.mkdir(mode=0o755)
         self.switch = self._namespace("switch")
         _settings(self.switch, {"disable_ipv6": 1})

@@ -72,7 +72,7 @@ def test_a_broken_line_is_named_not_shown(tmp_path: Path) -> None:
     """It may be the one with the token."""
     path = tmp_path / "config"
     path.write_text("users:\n- user: {token: geheim: x}\n")
-    with pytest.raises(access.AccessError, match="line 2$") as refused:
+    with pytest.raises(access.AccessError, match=r"line 2$") as refused:
         access.find({"KUBECONFIG": str(path)})
     assert "geheim" not in str(refused.value)
 
