@@ -48,6 +48,7 @@ def _handler(cluster: Cluster, kind: str) -> Any:
 
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    if "KUBECONFIG" in os.environ:
-        return kopf.login_with_kubeconfig(**kwargs)
-    return kopf.login_with_service_account(**kwargs)
+    """The same choice as `kube.load_configuration`."""
+    if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+        return kopf.login_with_service_account(**kwargs)
+    return kopf.login_with_kubeconfig(**kwargs)

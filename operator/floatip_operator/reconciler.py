@@ -56,6 +56,7 @@ class Reconciler:
     async def run(self) -> None:
         """For ever. An API server that is away costs time, never state."""
         loop = asyncio.get_running_loop()
+        self.turned_at = loop.time()
         resync_at, delay = 0.0, 0.5
         while True:
             try:

@@ -136,7 +136,7 @@ def _key(router: VirtualRouter) -> tuple[str, str]:
 def _is_gone(standing: Standing, snapshot: Snapshot) -> bool:
     """Every node has confirmed, or a human said that it is off. Of a document that cannot be read nobody knows."""
     live = {n for n, rs in standing.entries.items() if any(not standing.is_released(n, r) for r in rs)}
-    return live | snapshot.unreadable <= standing.abandoned
+    return live | standing.unlisted.keys() | snapshot.unreadable <= standing.abandoned
 
 
 def _wants_document(name: str, snapshot: Snapshot) -> bool:

@@ -23,14 +23,14 @@ def next_entries(standing: Standing, virtual_router_id: int, snapshot: Snapshot)
     """Entries by node. Raises `priorities.PrioritiesExhausted`."""
     desired = _desired(standing, virtual_router_id, snapshot)
     keeps = _in_phases(standing, desired, snapshot)
-    nodes = {*standing.entries, *keeps}
+    nodes = {*standing.entries, *standing.unlisted, *keeps}
     merged = {node: _merge(standing, node, keeps.get(node, []), snapshot) for node in sorted(nodes)}
     return {node: entries for node, entries in merged.items() if entries}
 
 
 def let_go(standing: Standing, snapshot: Snapshot) -> Entries:
     """Everything on its way out: deleted or suspended."""
-    merged = {node: _merge(standing, node, [], snapshot) for node in sorted(standing.entries)}
+    merged = {node: _merge(standing, node, [], snapshot) for node in sorted({*standing.entries, *standing.unlisted})}
     return {node: entries for node, entries in merged.items() if entries}
 
 
@@ -123,7 +123,28 @@ def _merge(standing: Standing, node: str, wanted: list[VirtualRouter], snapshot:
             continue
         request = router.release or _request(standing, node, snapshot)
         found.append(router.model_copy(update={"release": request}))
+    families |= {router.family for router in found}
+    found += [router for router in _told_off(standing, node, snapshot) if router.family not in families]
     return sorted(found, key=lambda router: router.family)
+
+
+def _told_off(standing: Standing, node: str, snapshot: Snapshot) -> list[VirtualRouter]:
+    """Entries for what the agent runs unlisted: only an entry can carry the order to let go."""
+    found = []
+    for said in standing.unlisted.get(node, []):
+        virtual_router_id = said.virtual_router_id or standing.virtual_router_id
+        if virtual_router_id is None:
+            continue
+        made = virtual_routers(
+            standing.name,
+            standing.floating_ip.spec,
+            virtual_router_id=virtual_router_id,
+            priority=said.priority or 1,
+            entry=standing.matching.get(node),
+        )
+        request = _request(standing, node, snapshot)
+        found += [router.model_copy(update={"release": request}) for router in made if router.family == said.family]
+    return found
 
 
 def _request(standing: Standing, node: str, snapshot: Snapshot) -> Request:

@@ -56,6 +56,18 @@ class Standing:
         return found
 
     @cached_property
+    def unlisted(self) -> dict[str, list[VirtualRouterStatus]]:
+        """What agents run without an entry that says so: a document was deleted by hand, or the store jumped back. A missing entry is
+        no order, so they go on until they are told."""
+        found: dict[str, list[VirtualRouterStatus]] = {}
+        for node, routers in self.reported.items():
+            listed = {router.family for router in self.entries.get(node, [])}
+            running = [said for said in routers if said.family not in listed and said.released_request_id is None]
+            if running:
+                found[node] = running
+        return found
+
+    @cached_property
     def abandoned(self) -> frozenset[str]:
         """Nodes of which a human says that they are off; one that is heard again is not."""
         text = self.floating_ip.metadata.annotations.get(names.ABANDON, "")
@@ -98,11 +110,12 @@ class Standing:
 
     def unconfirmed(self) -> list[str]:
         """Nodes that may still hold it although they should not, less the abandoned ones."""
-        return [
+        leaving = {
             node
             for node, routers in self.entries.items()
-            if node not in self.abandoned and any(r.release and not self.is_released(node, r) for r in routers)
-        ]
+            if any(router.release and not self.is_released(node, router) for router in routers)
+        }
+        return sorted((leaving | self.unlisted.keys()) - self.abandoned)
 
     def priorities_held(self) -> dict[str, set[int]]:
         """The values that each node has, or has not confirmed to have left."""

@@ -128,6 +128,15 @@ def test_an_entry_without_its_object_stays() -> None:
     assert written(decide(snapshot([], [document("n1", [router("lost")])]))) == {}
 
 
+@pytest.mark.parametrize("way_out", [{"suspend": True}, {"metadata": DELETED}], ids=["suspended", "deleted"])
+def test_what_an_agent_runs_unlisted_is_told_off_before_it_is_taken_for_gone(way_out: dict[str, Any]) -> None:
+    """A FloatingIPNode deleted by hand comes back empty, and its agent serves on: "never an order"."""
+    running = said("Active", virtualRouterID=51)
+    plan = decide(snapshot([floating_ip(**way_out)], [document("n1", said=[running])]))
+    assert written(plan) == {"n1": [("web", 200, REQUEST)]}
+    assert plan.remove_finalizer == ()
+
+
 def test_the_priority_of_a_node_that_has_not_let_go_is_not_given_on() -> None:
     leaving = document("n1", [router(priority=150, release={"requestID": REQUEST})], [said("Active", priority=150)])
     world = snapshot([floating_ip(nodes=[{"name": "n2", "priority": 150}])], [leaving, document("n2")])
