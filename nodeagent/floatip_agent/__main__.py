@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -75,12 +76,21 @@ def _parser() -> argparse.ArgumentParser:
     for command in (run, engine, keeper):
         command.add_argument("--state-dir", type=Path, default=Path("/var/lib/floatip"), help="default: %(default)s")
         command.add_argument(
-            "--leave-timeout", type=float, default=5.0, metavar="SECONDS", help="at SIGTERM; default: %(default)s"
+            "--leave-timeout", type=_seconds, default=5.0, metavar="SECONDS", help="at SIGTERM; default: %(default)s"
         )
     for command in (run, engine, keeper, status):
         command.add_argument("--run-dir", type=Path, default=Path("/run/floatip"), help="default: %(default)s")
     status.add_argument("-o", "--output", choices=["table", "json"], default="table")
     return parser
+
+
+def _seconds(text: str) -> float:
+    if not 0 <= (seconds := float(text)) < math.inf:
+        raise ValueError
+    return seconds
+
+
+_seconds.__name__ = "number of seconds"  # for argparse's message
 
 
 def _add_source(command: argparse.ArgumentParser) -> None:

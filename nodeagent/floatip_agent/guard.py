@@ -22,6 +22,7 @@ from pathlib import Path
 from floatip_agent import engine_process
 from floatip_agent.configuration import Configuration, ConfigurationError
 from floatip_agent.engine.control import Connection
+from floatip_agent.engine.loop import ENDING
 from floatip_agent.linux import netlink, realtime
 from floatip_agent.linux.addresses import sweep
 from floatip_agent.messages import Configure, HealthChanged, decode
@@ -110,7 +111,7 @@ class Guard:
                     is_said = True
             else:
                 return lock
-            if select.select([wakeup], [], [], 1.0)[0]:
+            if select.select([wakeup], [], [], 1.0)[0] and self._obey(wakeup.recv(64)):
                 return None
 
     def _saved(self) -> Configuration | None:
@@ -119,6 +120,9 @@ class Guard:
         try:
             return Configuration.loads(path.read_bytes())
         except FileNotFoundError:
+            return None
+        except OSError as error:
+            _say(f"the saved copy {path} cannot be read: {error.strerror}")
             return None
         except ConfigurationError as error:
             broken = path.with_suffix(".json.broken")
@@ -158,10 +162,13 @@ class Guard:
             _say(f"removed {count} addresses that an engine left behind")
         ours, theirs = socket.socketpair()
         sys.stderr.flush()
+        # Until the child listens to signals itself they wait, or they would go to our own socket.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         child = os.fork()
         if child == 0:
             ours.close()
             self._become_engine(listener, theirs)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         theirs.close()
         self._engine, self._engine_fd = child, os.pidfd_open(child)
         self._orders = Connection(ours)
@@ -181,9 +188,10 @@ class Guard:
             sys.stderr.flush()
             os._exit(status)
 
-    def _take_orders(self) -> None:
+    def _take_orders(self) -> bool:
+        """What the engine accepted, by a piece of the stream. Returns whether more may come."""
         assert self._orders is not None
-        lines, _ = self._orders.read()
+        lines, is_open = self._orders.read()
         for line in lines:
             match decode(line):
                 case Configure(configuration=configuration):
@@ -191,11 +199,13 @@ class Guard:
                 case HealthChanged(name=name, health=health) if self._configuration is not None:
                     known = {**self._configuration.health, name: health}
                     self._configuration = dataclasses.replace(self._configuration, health=known)
+        return is_open
 
     def _engine_died(self) -> int:
         """Reap it and take its addresses off; returns its exit status."""
         sweep(self._requests)
-        self._take_orders()
+        while self._take_orders():
+            pass
         _, status = os.waitpid(self._engine, 0)
         code = os.waitstatus_to_exitcode(status)
         _say(f"the engine ended with {code}" if code >= 0 else f"the engine was ended by signal {-code}")
@@ -210,10 +220,10 @@ class Guard:
         """Act on signals; True for the one that ends us."""
         if signal.SIGHUP in numbers and self._keeper is not None:
             self._keeper.send_signal(signal.SIGHUP)
-        return bool({signal.SIGTERM, signal.SIGINT} & set(numbers))
+        return bool(ENDING & set(numbers))
 
     def _start_keeper(self) -> None:
-        self._keeper = subprocess.Popen(self._options.keeper, preexec_fn=realtime.step_down)
+        self._keeper = subprocess.Popen(self._options.keeper, preexec_fn=_as_keeper)
         self._keeper_restarts.started()
 
     def _reap_keeper(self) -> int | None:
@@ -243,6 +253,12 @@ class Guard:
             except subprocess.TimeoutExpired:
                 self._keeper.kill()
                 self._keeper.wait()
+
+
+def _as_keeper() -> None:
+    """What the keeper is and the guard is not; without a guard it would speak for an engine that is gone."""
+    realtime.step_down()
+    realtime.end_with_parent(signal.SIGTERM)
 
 
 def _signals() -> socket.socket:

@@ -13,7 +13,8 @@ import pytest
 from floatip_agent.configuration import Configuration, RouterConfiguration
 from floatip_agent.guard import _Restarts
 from lab.network import Host, Lan
-from lab.waiting import until
+from lab.waiting import throughout, until
+from wire.engine import EngineAgent
 
 VIP = "10.9.0.100"
 ROUTER = RouterConfiguration("elk", "IPv4", 51, (f"{VIP}/32",), 200, advertisement_interval=100_000_000)
@@ -129,6 +130,62 @@ def test_an_engine_that_does_not_leave_is_ended_and_its_addresses_too(lan: Lan) 
     assert 0.5 <= time.monotonic() - start < 2
     assert not host.holds(VIP)
     assert "the engine did not leave in time and is ended" in guarded.log.read_text()
+
+
+@pytest.mark.linux
+def test_an_engine_that_has_only_begun_leaves_too(lan: Lan) -> None:
+    """A signal before it listens to signals is not lost."""
+    guarded = Guarded(lan.host("n1", "10.9.0.1/24"), STAYS, leave=5)
+    while not guarded.engine:
+        time.sleep(0.0005)
+    start = time.monotonic()
+    os.kill(guarded.engine, signal.SIGTERM)
+    guarded.process.terminate()
+    assert guarded.process.wait(timeout=10) == 0
+    assert time.monotonic() - start < 3
+    assert "did not leave in time" not in guarded.log.read_text()
+
+
+@pytest.mark.linux
+def test_the_keeper_ends_when_the_guard_is_killed(lan: Lan) -> None:
+    """Alone it would go on renewing the agent's Lease, and a second one would come beside it."""
+    guarded = Guarded(lan.host("n1", "10.9.0.1/24"), STAYS)
+    guarded.wait_until_it_holds()
+    os.kill(guarded.process.pid, signal.SIGKILL)
+    until(lambda: guarded.words == ["started", "terminated"], 2, "the keeper is told")
+    until(lambda: not guarded.host.processes(), 2, "nothing is left running")
+
+
+@pytest.mark.linux
+def test_a_reload_does_not_end_an_agent_that_waits(lan: Lan) -> None:
+    host = lan.host("n1", "10.9.0.1/24")
+    Guarded(host, STAYS).wait_until_it_holds()
+    second = EngineAgent(host, folder="second")
+    second.start()
+    until(lambda: "another agent runs" in second.log.read_text(), 3, "it waits")
+    os.kill(second.guard, signal.SIGHUP)
+    throughout(lambda: second.process.poll() is None, 1.2, "it waits on")
+    assert second.stop() == 0
+
+
+@pytest.mark.linux
+def test_a_saved_copy_that_cannot_be_read_is_said(lan: Lan) -> None:
+    agent = EngineAgent(lan.host("n1", "10.9.0.1/24"))
+    (agent.state_dir / "engine.json").unlink()
+    (agent.state_dir / "engine.json").mkdir()
+    agent.start()
+    until(agent.picture, 3, "the engine runs")
+    assert "cannot be read: Is a directory" in agent.log.read_text()
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "soon"])
+def test_a_leave_timeout_that_is_none_is_refused(lan: Lan, seconds: str) -> None:
+    agent = EngineAgent(lan.host("n1", "10.9.0.1/24"))
+    agent._command.append(f"--leave-timeout={seconds}")
+    agent.start()
+    assert agent.process.wait(timeout=3) == 2
+    assert f"invalid number of seconds value: '{seconds}'" in agent.log.read_text()
 
 
 @pytest.mark.linux

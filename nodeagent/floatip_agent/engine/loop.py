@@ -26,6 +26,8 @@ PACKETS_AT_ONCE = 64
 _TELEMETRY_BATCH = 16
 """Routers whose counters are looked at in one go."""
 _MOST_CONNECTIONS = 8
+ENDING = frozenset((signal.SIGTERM, signal.SIGINT))
+"""The signals that mean: leave. The guard forks with them blocked."""
 
 
 class Timer(Protocol):
@@ -83,9 +85,10 @@ class Loop:
         writing.setblocking(False)
         reading.setblocking(False)
         signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDING:
             signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         return reading
 
     def _next_deadline(self) -> int | None:
@@ -167,7 +170,7 @@ class Loop:
             self._epoll.unregister(connection.fileno())
             del self._keepers[connection.fileno()]
             connection.close()
-            self._engine.is_health_stale = not self._keepers
+            self._engine.is_health_stale = self._engine.is_health_stale or not self._keepers
 
     def _obey(self, line: bytes) -> None:
         message = decode(line)

@@ -18,6 +18,7 @@ _RUNAWAY = 2_000_000
 _CLOCK_MONOTONIC = 1
 _TFD_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
 _TFD_TIMER_ABSTIME = 1
+_PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -39,7 +40,13 @@ def claim_scheduling(*, above: int = 0) -> Scheduling:
 def step_down() -> None:
     """An ordinary process again, for a child that has no business being on time."""
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    os.setpriority(os.PRIO_PROCESS, 0, 0)
+    if os.getpriority(os.PRIO_PROCESS, 0) < 0:
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
+
+
+def end_with_parent(number: int) -> None:
+    """The kernel sends this process the signal when its parent dies (prctl PR_SET_PDEATHSIG)."""
+    _libc.prctl(_PR_SET_PDEATHSIG, number)
 
 
 def settle_memory() -> None:
