@@ -131,7 +131,8 @@ async def _serve(address: str, metrics: Metrics, reconciler: Reconciler) -> web.
 
     application = web.Application()
     application.add_routes([web.get("/healthz", health), web.get("/metrics", show)])
-    runner = web.AppRunner(application)
+    # The kubelet asks every few seconds: no line for each.
+    runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     host, _, port = address.rpartition(":")
     if address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any
 
@@ -50,5 +51,12 @@ def _handler(cluster: Cluster, kind: str) -> Any:
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
     """The same choice as `kube.load_configuration`."""
     if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
-        return kopf.login_with_service_account(**kwargs)
+        found = kopf.login_with_service_account(**kwargs)
+        return found and dataclasses.replace(found, server=_server())
     return kopf.login_with_kubeconfig(**kwargs)
+
+
+def _server() -> str:
+    """Where the kubelet says that the API server is. kopf would ask DNS for its name, which may be away or not there."""
+    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    return f"https://{f'[{host}]' if ':' in host else host}:{port}"

@@ -86,6 +86,11 @@ class Installation:
         """The nodes whose agent Pod is Ready."""
         return {pod["spec"]["nodeName"] for pod in self.pods("floatip-agent") if _is_ready(pod)}
 
+    def power_on(self, name: str) -> None:
+        """After `Node.power_off`; what was in /var is there, images too."""
+        self.nodes[name].start()
+        self.nodes[name].start_kubelet()
+
     def _start_node(self, number: int, built: images.Images) -> None:
         (name, host) = list(self.hosts.items())[number - 1]
         address = self._addresses[name].partition("/")[0]

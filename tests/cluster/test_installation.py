@@ -1,0 +1,153 @@
+"""From `helm install` to `helm uninstall`, on real kubelets: the way of a user. The tests run in this order, on one cluster."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from cluster.conftest import ADDRESS, FLOATING_IP, World
+from floatip_api import names
+from lab.installation import NAMESPACE, RELEASE
+from lab.waiting import until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.linux]
+
+ADVERTISEMENT_INTERVAL = 1.0
+"""Seconds: the default, which the smallest FloatingIP gets."""
+LOWEST_PRIORITY = 180
+"""The second of two nodes has it."""
+ACTIVE_DOWN = (3 + (256 - LOWEST_PRIORITY) / 256) * ADVERTISEMENT_INTERVAL
+"""RFC 9568, 6.1: Active_Down_Interval = 3 * Active_Adver_Interval + Skew_Time."""
+AGENT_LEASE = 40.0
+"""Seconds after which an agent that is not heard of is Unknown."""
+
+
+def test_every_pod_is_ready_and_was_never_restarted(world: World) -> None:
+    """Ready: the probes of the chart and of the DaemonSet answer. Restarted: a liveness probe, or a crash."""
+    agents, operators = world.installed.pods("floatip-agent"), world.installed.pods("floatip-operator")
+    assert {pod["spec"]["nodeName"] for pod in agents} == set(world.installed.hosts)
+    assert len(operators) == 2
+    statuses = [status for pod in agents + operators for status in pod["status"]["containerStatuses"]]
+    assert [status["name"] for status in statuses if not status["ready"] or status["restartCount"]] == []
+
+
+def test_the_smallest_floating_ip_is_answered(world: World) -> None:
+    applied = time.monotonic_ns()
+    world.plane.kubectl("apply", "-f", "-", stdin=FLOATING_IP)
+    holder = until(world.prober.answerer, 30, f"{ADDRESS} answers")
+    print(f"\nkubectl apply to the first answer: {_since(applied):.2f} s")
+    print(f"helm install to the first answer: {time.monotonic() - world.installed.installed_at:.1f} s")
+    print(_wait_for_status(world, holder))
+
+
+def test_the_nodes_keep_their_own_address(world: World) -> None:
+    """A kubelet that took the floating IP for its node's InternalIP would move the node with it."""
+    for name, node in world.installed.nodes.items():
+        reported = world.plane.get("node", name)["status"]["addresses"]
+        assert {entry["address"] for entry in reported if entry["type"] == "InternalIP"} == {node.address}
+
+
+def test_killed_containers_come_back_and_the_address_with_them(world: World) -> None:
+    holder = _settled(world)
+    start = time.monotonic_ns()
+    world.installed.nodes[holder].kill_containers("engine", "keeper")
+    until(lambda: _restarted(world, holder), 60, f"the kubelet starts the agent of {holder} again")
+    print(f"\nengine and keeper killed: Ready again after {_since(start):.2f} s")
+    assert _settled(world) == holder
+    window = world.prober.window(start)
+    print(f"answered by {', '.join(window.answered_by)}; longest gap {window.longest_gap:.0f} ms, {window.lost} lost")
+    assert window.longest_gap < (ACTIVE_DOWN + 0.3) * 1000
+
+
+def test_a_lost_node_loses_the_address_to_the_other(world: World) -> None:
+    holder = _settled(world)
+    (other,) = set(world.installed.hosts) - {holder}
+    start = time.monotonic_ns()
+    world.installed.hosts[holder].unplug()
+    world.installed.nodes[holder].power_off()
+    world.prober.wait_for(other, ACTIVE_DOWN + 2)
+    window = world.prober.window(start)
+    print(f"\nnode lost: longest gap {window.longest_gap:.0f} ms, {window.lost} probes lost")
+    assert window.longest_gap < (ACTIVE_DOWN + 0.3) * 1000
+    until(lambda: _states(world).get(holder) == "Unknown", AGENT_LEASE + 30, f"{holder} is Unknown")
+    print(f"{holder} is said to be Unknown after {_since(start):.0f} s")
+    print(_wait_for_status(world, other))
+
+
+def test_the_node_comes_back_with_its_power(world: World) -> None:
+    """Its agent finds the saved copy in the node's folder, and takes the address back by its priority."""
+    holder = until(world.prober.answerer, 5, "a holder")
+    (lost,) = set(world.installed.hosts) - {holder}
+    start = time.monotonic_ns()
+    world.installed.hosts[lost].plug()
+    world.installed.power_on(lost)
+    world.prober.wait_for(lost, 90)
+    print(f"\n{lost} holds the address again {_since(start):.1f} s after its power is back")
+    assert _settled(world) == lost
+
+
+def test_uninstalled_as_the_notes_say_nothing_is_left(world: World) -> None:
+    """NOTES.txt: delete the floating IPs while the operator runs, uninstall, delete the DaemonSet."""
+    start = time.monotonic_ns()
+    world.plane.kubectl("delete", "floatingips", "--all", "--timeout=30s")
+    assert [name for name, host in world.installed.hosts.items() if host.holds(ADDRESS)] == []
+    world.installed.helm("uninstall", RELEASE, "--wait")
+    world.plane.kubectl("delete", "daemonset", "-n", NAMESPACE, names.AGENT_DAEMON_SET)
+    until(lambda: not world.plane.get("pods", "-n", NAMESPACE)["items"], 60, "no Pod is left")
+    print(f"\nuninstalled in {_since(start):.1f} s")
+    assert world.plane.get("floatingips")["items"] == []
+    for kind in ("clusterrole", "clusterrolebinding", "validatingadmissionpolicy"):
+        left = [item["metadata"]["name"] for item in world.plane.get(kind)["items"]]
+        assert [name for name in left if name.startswith(RELEASE)] == []
+
+
+def _settled(world: World) -> str:
+    """The holder, when the other node is its Backup and the API says so."""
+
+    def settled() -> str | None:
+        holder = world.prober.answerer()
+        states = _states(world)
+        expected = {name: "Active" if name == holder else "Backup" for name in world.installed.hosts}
+        highest = max(_priorities(world).items(), key=lambda entry: entry[1], default=(None, 0))[0]
+        return holder if holder == highest and states == expected else None
+
+    holder = until(settled, 90, "the node of the higher priority is Active, the other one Backup")
+    world.installed.wait_for_agents(60)
+    return holder
+
+
+def _wait_for_status(world: World, holder: str) -> str:
+    """`kubectl get fip -o wide`, once it says Ready and who holds the address."""
+
+    def said() -> str | None:
+        status = _status(world)
+        ready = any(entry["type"] == "Ready" and entry["status"] == "True" for entry in status.get("conditions", []))
+        if not ready or status.get("activeNode") != holder:
+            return None
+        return world.plane.kubectl("get", "fip", "-o", "wide").strip()
+
+    return until(said, 60, f"the API says that {holder} holds {ADDRESS}")
+
+
+def _restarted(world: World, node: str) -> bool:
+    (pod,) = (pod for pod in world.installed.pods("floatip-agent") if pod["spec"]["nodeName"] == node)
+    return all(status["ready"] and status["restartCount"] for status in pod["status"]["containerStatuses"])
+
+
+def _status(world: World) -> dict[str, Any]:
+    status: dict[str, Any] = world.plane.get("floatingip", "ingress").get("status", {})
+    return status
+
+
+def _states(world: World) -> dict[str, str]:
+    return {entry["name"]: entry["state"] for entry in _status(world).get("nodes", [])}
+
+
+def _priorities(world: World) -> dict[str, int]:
+    return {entry["name"]: entry["priority"] for entry in _status(world).get("nodes", [])}
+
+
+def _since(start: int) -> float:
+    """Seconds."""
+    return (time.monotonic_ns() - start) / 1e9
