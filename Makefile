@@ -13,6 +13,12 @@ setup: ## virtual environment, Debian packages, Kubernetes binaries (what is the
 demo: setup ## the whole path on an embedded local cluster; ARGS=--keep leaves it running
 	@PYTHONPATH=tests $(PY) -m lab.demo $(ARGS)
 
+demo-cluster: setup ## helm install on nodes with containerd and kubelet: the address, killed containers, a lost node
+	@PYTHONPATH=tests $(PY) -m lab.cluster_demo
+
+images: setup ## both images of the Dockerfile, without a registry, and their size
+	@PYTHONPATH=tests $(PY) -m lab.images
+
 test: setup ## every test, on the real kernel, a real keepalived and a real kube-apiserver
 	@$(PY) -m pytest $(ARGS)
 
@@ -28,4 +34,4 @@ generate: setup ## write crds/*.yaml and docs/reference.md from the models
 lock: ## requirements/*.txt with hashes, from pyproject.toml
 	@scripts/lock
 
-.PHONY: help setup demo test lint generate lock
+.PHONY: help setup demo demo-cluster images test lint generate lock
