@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 FORMAT = 1
+_MOST_ADDRESSES = 254
+"""The count is one octet (RFC 9568 5.2.5), and a derived link-local address may come first."""
 
 _SECOND = 1_000_000_000
 _CENTISECOND = 10_000_000
@@ -242,7 +244,18 @@ def _texts(value: object, where: str) -> tuple[str, ...]:
 def _addresses(value: object, where: str) -> tuple[str, ...]:
     if not (addresses := _texts(value, where)):
         raise ConfigurationError(f"{where}: at least one is required")
+    if len(addresses) > _MOST_ADDRESSES:
+        raise ConfigurationError(f"{where}: {len(addresses)}: an advertisement carries at most {_MOST_ADDRESSES}")
     return addresses
+
+
+def _password(value: object, where: str) -> str | None:
+    text = _text_or_none(value, where)
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(f"{where}: not Unicode text") from error
+    return text
 
 
 def _tracked(value: object, where: str) -> tuple[tuple[str, int], ...]:
@@ -281,7 +294,7 @@ _CHECKS: Mapping[str, Callable[[object, str], Any]] = {
     "source_address": _text_or_none,
     "ipv4_checksum": _one_of("PseudoHeader", "MessageOnly"),
     "link_local": _one_of("Derived", "None"),
-    "password": _text_or_none,
+    "password": _password,
     "preempt": _boolean,
     "preempt_delay": _not_negative,
     "group": _text,

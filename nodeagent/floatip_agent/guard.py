@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import select
 import signal
@@ -105,7 +106,9 @@ class Guard:
         while True:
             try:
                 lock.bind(LOCK)
-            except OSError:
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
                 if not is_said:
                     _say("another agent runs in this network namespace: waiting, touching nothing")
                     is_said = True
@@ -284,5 +287,6 @@ def _listen(path: Path) -> socket.socket:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"guard: {text}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # nobody reads any more
+        sys.stderr.write(f"guard: {text}\n")
+        sys.stderr.flush()

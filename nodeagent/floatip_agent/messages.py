@@ -1,9 +1,10 @@
 """What keeper and engine say to each other over `engine.sock`: one JSON object a line, `type` first.
 
 Keeper to engine: `Configure`, `HealthChanged`. Engine to keeper: `Applied`, `RouterState`, `RouterGone`, `EngineState`.
-On every new connection the engine sends the whole picture: `EngineState`, `Applied` (if it runs a configuration) and one
-`RouterState` per router; then what changes, and each router's counters about once a second. The engine drops telemetry
-when the keeper does not read; it never waits. Times named `since` are Unix seconds (wall clock, for people only).
+On every new connection the engine sends the whole picture: `Applied` (if it runs a configuration), one `RouterState` per
+router, and `EngineState` last, which so says that the picture is whole; then what changes, and each router's counters about
+once a second. The engine drops telemetry when the keeper does not read; it never waits. Times named `since` are Unix seconds
+(wall clock, for people only).
 """
 
 from __future__ import annotations
@@ -38,11 +39,10 @@ class HealthChanged:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Applied:
-    """The configuration runs. `refused` maps "name/family" to the reason of each router that could not be taken."""
+    """The configuration runs."""
 
     serial: int
     generation: int
-    refused: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

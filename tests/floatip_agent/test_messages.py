@@ -45,7 +45,7 @@ ROUTER = RouterState(
 MESSAGES: list[Message] = [
     Configure(3, Configuration((RouterConfiguration("elk", "IPv4", 51, ("10.9.0.100/32",), 100),), {"elk": Health(5)})),
     HealthChanged("elk", Health(20, ("port 9200 refuses",), ("http",))),
-    Applied(3, 7, {"elk/IPv6": "router ID 51 on eth0 is web's already"}),
+    Applied(3, 7),
     ROUTER,
     RouterGone("elk", "IPv4"),
     EngineState(4711, "RealTime", "AddressLifetime", {"0.0001": 5, "+Inf": 0}, 0.0003),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 from floatip_agent.configuration import Configuration, Family, Health, RouterConfiguration
 from floatip_agent.engine.binding import Unbound, bind
-from floatip_agent.engine.executor import Channel, Executor
+from floatip_agent.engine.executor import RETRY_ASSIGN, Channel, Executor
 from floatip_agent.engine.lateness import Lateness
 from floatip_agent.engine.router import Router, text_of
 from floatip_agent.messages import Applied, Message, RouterGone
@@ -42,6 +42,7 @@ class Engine:
         self.is_health_stale = True
         self._by_virtual_router_id: dict[tuple[Channel, int], Router] = {}
         self._renew_at = 0
+        self._reopen_at: int | None = None
 
     @property
     def deadline(self) -> int | None:
@@ -194,14 +195,14 @@ class Engine:
                 name = router.binding.interface.name
                 taken = f"router ID {virtual_router_id} on {name} is {other.configuration.name}'s already"
                 self._unbind(router, taken, now)
-            elif self._is_open(channel, router):
+            elif self._is_open(channel, router, now):
                 listeners.setdefault(channel, []).append(virtual_router_id)
         for channel in [channel for channel in self.sockets if channel not in listeners]:
             self.sockets.pop(channel).close()
         for channel, virtual_router_ids in listeners.items():
             self.sockets[channel].listen_to(virtual_router_ids)
 
-    def _is_open(self, channel: Channel, router: Router) -> bool:
+    def _is_open(self, channel: Channel, router: Router, now: int) -> bool:
         if channel in self.sockets:
             return True
         assert router.binding is not None
@@ -209,6 +210,7 @@ class Engine:
             self.sockets[channel] = self._node.advertisement_socket(router.binding.interface, channel[1])
         except OSError as error:
             router.set_binding(None, f"no VRRP socket on {router.binding.interface.name}: {error.strerror}")
+            self._reopen_at = now + RETRY_ASSIGN
             return False
         return True
 
@@ -277,6 +279,9 @@ class Engine:
             if router.assign_fault is not None and now >= router.retry_assign_at:
                 router.assign_fault = None
                 retry = True
+        if self._reopen_at is not None and now >= self._reopen_at:
+            self._reopen_at = None
+            retry = True
         if retry:
             self._settle(now)
 
@@ -314,7 +319,7 @@ class Engine:
         if isinstance(self.groups[router.group].members[router.key].state, Active):
             if heard.priority:
                 text = f"{text_of(heard.source)} advertises too, with priority {heard.priority}"
-                router.warn("RivalHeard", text, now)
+                router.hear_rival(text, now)
             return
         active_router = heard.source if heard.priority else None
         if active_router != router.active_router:

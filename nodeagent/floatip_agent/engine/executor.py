@@ -50,6 +50,7 @@ class Executor:
             router.assign_fault = f"cannot assign {error.strerror}"
             router.retry_assign_at = now + RETRY_ASSIGN
             return False
+        router.assign_fault = None
         return True
 
     def release(self, router: Router) -> None:

@@ -6,6 +6,7 @@ starve the timers; an expired Active_Down_Timer never acts before the socket was
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -51,6 +52,7 @@ class Loop:
         self._scheduling = scheduling
         self._keepers: dict[int, Connection] = {}
         self._applied: Applied | None = None
+        self._ordered: Configure | None = None
         self._engine = Engine(node, self._report)
         self._sockets: dict[int, tuple[Channel, AdvertisementSocket]] = {}
         self._epoll = select.epoll()
@@ -149,11 +151,11 @@ class Loop:
         self._send_picture(connection)
 
     def _send_picture(self, connection: Connection) -> None:
-        connection.write(encode(self._state()))
         if self._applied is not None:
             connection.write(encode(self._applied))
         for router in self._engine.routers.values():
             connection.write(encode(router.report(stale=self._engine.is_health_stale)))
+        connection.write(encode(self._state()))
 
     def _state(self) -> EngineState:
         lateness = self._engine.lateness
@@ -165,7 +167,8 @@ class Loop:
             try:
                 self._obey(line)
             except ConfigurationError as error:
-                sys.stderr.write(f"engine: refused an order: {error}\n")
+                with contextlib.suppress(OSError):  # nobody reads any more
+                    sys.stderr.write(f"engine: refused an order: {error}\n")
         if not is_open:
             self._epoll.unregister(connection.fileno())
             del self._keepers[connection.fileno()]
@@ -177,6 +180,7 @@ class Loop:
         now = time.monotonic_ns()
         if isinstance(message, Configure):
             self._engine.is_health_stale = False
+            self._ordered = message
             self._applied = self._engine.apply(message.serial, message.configuration, now)
             self._report(self._applied)
         elif isinstance(message, HealthChanged):
@@ -191,9 +195,17 @@ class Loop:
             for connection in self._keepers.values():
                 connection.write(line)
 
+    def _keep_guard_informed(self) -> None:
+        """A guard that did not read for long gets the newest order once it does: what it keeps is what the next engine runs."""
+        self._guard.flush()
+        if self._guard.is_lagging and not self._guard.wants_to_write:
+            self._guard.is_lagging = False
+            if self._ordered is not None:
+                self._guard.write(encode(self._ordered))
+
     def _send_telemetry(self, now: int) -> None:
         """Counters in small batches, each router's about once a second; the queues of slow readers."""
-        self._guard.flush()
+        self._keep_guard_informed()
         if now < self._telemetry_at or not self._keepers:
             return
         routers = list(self._engine.routers.values())

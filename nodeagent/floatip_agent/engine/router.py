@@ -42,6 +42,7 @@ class Router:
         self.dropped: Counter[str] = Counter()
         self.noted: Counter[str] = Counter()
         self.reported: RouterState | None = None
+        self._rival_at = -(1 << 62)
         self._warnings: dict[str, tuple[int, str]] = {}
         self._messages: dict[tuple[int, bytes], bytes] = {}
 
@@ -51,7 +52,9 @@ class Router:
 
     @property
     def group(self) -> str:
-        return self.configuration.group or self.configuration.name
+        """A sync group, or the FloatingIP alone: their names are not of one kind."""
+        group = self.configuration.group
+        return f"group {group}" if group else f"floating IP {self.configuration.name}"
 
     @property
     def effective_priority(self) -> int:
@@ -102,6 +105,12 @@ class Router:
 
     def warn(self, reason: str, text: str, now: int) -> None:
         self._warnings[reason] = (now + _WARNING_LIFE * self.configuration.advertisement_interval, text)
+
+    def hear_rival(self, text: str, now: int) -> None:
+        """A rival is one that goes on: a loser's last word, on every ordinary fail-back, is none."""
+        before, self._rival_at = self._rival_at, now
+        if now - before <= _WARNING_LIFE * self.configuration.advertisement_interval:
+            self.warn("RivalHeard", text, now)
 
     def forget_warnings(self, now: int) -> None:
         self._warnings = {reason: entry for reason, entry in self._warnings.items() if entry[0] > now}

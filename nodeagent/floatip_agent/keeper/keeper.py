@@ -27,8 +27,6 @@ from floatip_agent.keeper.strangers import StrangerWatch
 from floatip_agent.keeper.web import Web
 
 ENGINE_SOCKET = "engine.sock"
-PICTURE_WITHIN = 0.1
-"""Seconds after its first word within which an engine has told which routers it runs."""
 LAST_STATUS_WITHIN = 2.0
 _LONGEST_PAUSE = 60.0
 
@@ -222,7 +220,6 @@ class Keeper:
         while not self.picture.is_engine_connected:
             self._changed.clear()
             await self._changed.wait()
-        await asyncio.sleep(PICTURE_WITHIN)
         lacking = sorted(key for key in self.picture.routers if self._is_kept(key, accepted))
         for name, family in lacking:
             text = f"{name}/{family}: the engine runs it, the document does not, and nothing told it to let go: nothing is changed"

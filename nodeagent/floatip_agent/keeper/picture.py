@@ -87,12 +87,8 @@ class Picture:
             event.set()
 
     def refused(self) -> Mapping[RouterKey, str]:
-        """Routers of the document that do not run as asked: refused by the keeper, or by the engine."""
-        refused = dict(self.accepted.refused) if self.accepted else {}
-        if self.applied and self.accepted:
-            by_label = {f"{name}/{family}": (name, family) for name, family in self.accepted.routers}
-            refused |= {by_label[label]: why for label, why in self.applied.refused.items() if label in by_label}
-        return refused
+        """Routers of the document that do not run as asked."""
+        return self.accepted.refused if self.accepted else {}
 
     def take(self, message: Message) -> None:
         """Fold in what the engine said."""

@@ -88,7 +88,7 @@ class KernelInterfaces:
         known = self._links.get(index)
         self._links[index] = Interface(
             index=index,
-            name=found[IFLA_IFNAME].rstrip(b"\0").decode(),
+            name=found[IFLA_IFNAME].rstrip(b"\0").decode(errors="replace"),
             is_up=flags & (_IFF_UP | _IFF_RUNNING) == _IFF_UP | _IFF_RUNNING,
             mac=found.get(IFLA_ADDRESS, b""),
             addresses=known.addresses if known else (),

@@ -69,7 +69,7 @@ class Requests:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
         self._socket.bind((0, 0))
-        # The kernel answers within the send call; this only bounds what a kernel bug could do to the loop.
+        # Sending waits for the kernel's RTNL lock, however long; the answer is there when it returns. This bounds a kernel's bug.
         self._socket.settimeout(1.0)
         self._sequence = 0
 

@@ -182,6 +182,34 @@ class TestFaults:
         assert bench.state("web").state == "Active"
 
 
+class TestRetries:
+    def test_an_address_that_could_be_assigned_after_all_is_no_fault_any_more(self) -> None:
+        bench = active()
+        bench.node.refuse[VIP] = errno.EBUSY
+        bench.engine.interfaces_changed(bench.now)
+        bench.run(1.1)
+        assert bench.state().state == "Fault"
+        bench.node.refuse.clear()
+        bench.run(10)
+        assert bench.state().state == "Active"
+        bench.engine.interfaces_changed(bench.now)
+        assert bench.state().state == "Active"
+
+    def test_a_socket_that_could_not_be_opened_is_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        bench = Bench()
+
+        def refuse(*_: object) -> None:
+            raise OSError(errno.ENOBUFS, "No buffer space available")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(bench.node, "advertisement_socket", refuse)
+            bench.apply(FOUR)
+            bench.run(1.1)
+            assert bench.state().reason == "no VRRP socket on eth0: No buffer space available"
+        bench.run(10)
+        assert bench.state().state == "Active"
+
+
 class TestHealth:
     def test_no_first_result_is_initialize_and_silent(self) -> None:
         bench = Bench()
@@ -263,11 +291,11 @@ class TestReceive:
     def test_what_is_dropped_is_counted_and_touches_nothing(self, reason: str, of_packet: dict[str, Any]) -> None:
         bench = Bench()
         bench.apply(FOUR)
-        before = bench.engine.groups["elk"].deadline
+        before = bench.engine.groups["floating IP elk"].deadline
         bench.now += SECOND
         for _ in range(3):
             bench.hear(200, **of_packet)
-        assert bench.engine.groups["elk"].deadline == before
+        assert bench.engine.groups["floating IP elk"].deadline == before
         state = bench.state()
         assert (state.dropped, state.received, state.active_router) == ({reason: 3}, 0, None)
 
@@ -280,12 +308,15 @@ class TestReceive:
     def test_a_rival_and_another_address_list_are_told(self) -> None:
         bench = active()
         bench.hear(1, wire=packet.Wire(3, 51, SECOND, (PEER,)))
+        assert "RivalHeard" not in bench.state().warnings, "a loser's last word, as on every fail-back, is no rival"
+        bench.run(1)
+        bench.hear(1, wire=packet.Wire(3, 51, SECOND, (PEER,)))
         state = bench.state()
         assert state.warnings == {
             "WireMismatch": "10.9.0.2 advertises 10.9.0.2",
             "RivalHeard": "10.9.0.2 advertises too, with priority 1",
         }
-        assert state.noted == {"OtherAddresses": 1}
+        assert state.noted == {"OtherAddresses": 2}
         bench.run(6)
         assert bench.state().warnings == {}, "a warning that does not come again goes"
 

@@ -152,13 +152,6 @@ def test_nor_is_it_confirmed_before_the_engine_has_spoken() -> None:
     assert build(found).virtual_routers[0].released_request_id == "r1"
 
 
-def test_what_the_engine_refuses_is_told() -> None:
-    found = picture(entry(), state=None)
-    found.take(Applied(3, 7, refused={"elk/IPv4": "no such thing"}))
-    router = build(found).virtual_routers[0]
-    assert (router.state, router.reason) == ("Fault", "no such thing")
-
-
 def test_warnings() -> None:
     found = picture(entry(probes=[{"name": "p", "tcpSocket": {"port": 80}}]))
     assert warnings(found) == {}
