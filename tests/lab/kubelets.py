@@ -2,7 +2,7 @@
 
 Each node also has a mount and a process namespace of its own. So it has its own /var and /run, and when its first process
 is killed everything on it dies at once, as in a power cut: containers, shims and mounts too. What the machine keeps are
-the cgroups, which `Node.end` removes, and `sweep_cgroups` after a run that died.
+the cgroups, which `Node.power_off` removes, and `sweep_cgroups` after a run that died.
 """
 
 from __future__ import annotations
@@ -119,13 +119,16 @@ class Node:
         self.run("kill", "-KILL", *processes)
 
     def power_off(self) -> None:
-        """Every process of the node dies at once. Its network namespace, and so its addresses, live on."""
+        """Every process of the node dies at once, and its cgroups go as they do with a kernel that is booted anew: a kubelet
+        would look for the containers of those that it finds, 30 s long. Network namespace and addresses live on.
+        """
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._first, signal.SIGKILL)
         until(lambda: not Path(f"/proc/{self._first}").exists(), 20, f"{self.host} is off")
+        remove_cgroups(self.host.namespace)
 
     def end(self) -> None:
-        """Power off for good, and take back what the machine lent."""
+        """Power off for good; also when it never was on."""
         if self._first:
             self.power_off()
         remove_cgroups(self.host.namespace)
