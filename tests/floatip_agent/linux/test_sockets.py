@@ -15,6 +15,7 @@ from floatip_agent.linux.sockets import advertisement_socket
 from floatip_agent.ports import AdvertisementSocket, Interface, Packet
 from floatip_agent.vrrp import packet
 from lab.network import Host, Lan
+from lab.waiting import until
 from scapy.layers.inet import IP, IPOption_Router_Alert
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Ether
@@ -153,9 +154,12 @@ def test_ip_options_and_padding_are_not_part_of_the_message(lan: Lan) -> None:
     short = MESSAGE[:12]
     below = IP(src="10.9.0.2", dst="224.0.0.18", proto=112, ttl=17, options=[IPOption_Router_Alert()])
     whole = Ether(bytes(Ether(dst="01:00:5e:00:00:12") / below / Raw(short)) + bytes(20))
-    send(sender, whole)
-    heard = end.receive()
-    assert heard is not None
+
+    def arrived() -> Packet | None:
+        send(sender, whole)
+        return end.receive()
+
+    heard = until(arrived, 5, "the packet arrives")
     assert (heard.message, heard.ttl, heard.source) == (short, 17, socket.inet_aton("10.9.0.2"))
     end.socket.close()
 
