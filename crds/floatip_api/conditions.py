@@ -21,8 +21,6 @@ class Reason(StrEnum):
     ADDRESS_IN_USE = "AddressInUse"
     ADDRESS_IS_NODE_ADDRESS = "AddressIsNodeAddress"
     ADDRESS_IN_CLUSTER_RANGE = "AddressInClusterRange"
-    SECRET_MISSING = "SecretMissing"  # noqa: S105 - a reason
-    UNSUPPORTED_BY_AGENTS = "UnsupportedByAgents"
     PRIORITIES_EXHAUSTED = "PrioritiesExhausted"
     ALLOCATED = "Allocated"
     VIRTUAL_ROUTER_IDS_EXHAUSTED = "VirtualRouterIDsExhausted"

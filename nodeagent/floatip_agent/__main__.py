@@ -7,6 +7,8 @@ import math
 import sys
 from pathlib import Path
 
+from floatip_api import names
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 done, 2 unusable arguments or documents, 1 anything else."""
@@ -97,7 +99,9 @@ def _add_source(command: argparse.ArgumentParser) -> None:
     source = command.add_mutually_exclusive_group(required=True)
     source.add_argument("--node", metavar="NAME", help="fed by the Kubernetes API: the node's name")
     source.add_argument("--config", type=Path, metavar="FILE", help="static mode: a FloatingIPNode document")
-    command.add_argument("--namespace", default="floatip-system", help="floatip's namespace; default: %(default)s")
+    command.add_argument(
+        "--namespace", default=names.DEFAULT_NAMESPACE, help="floatip's namespace; default: %(default)s"
+    )
     command.add_argument(
         "--metrics-address",
         metavar="HOST:PORT",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+from floatip_api import names
+
 from floatip_agent.keeper.api_server import AWAY, ApiServer, Refusal, describe
 from floatip_agent.keeper.logs import Sparing
 from floatip_agent.keeper.picture import Picture
@@ -21,7 +23,7 @@ class Lease:
 
     def __init__(self, server: ApiServer, namespace: str, node: str, picture: Picture) -> None:
         self._server = server
-        self._name = f"floatip-agent-{node}"
+        self._name = names.agent_lease(node)
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{self._name}"
         self._node = node
         self._picture = picture
