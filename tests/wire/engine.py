@@ -6,10 +6,11 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from floatip_agent import messages
-from floatip_agent.configuration import Configuration, RouterConfiguration
+from floatip_agent.configuration import Configuration, Health, RouterConfiguration
 from floatip_agent.messages import Configure, EngineState, Message, RouterState
 from lab.network import Host
 from lab.programs import Program, installed
@@ -63,11 +64,11 @@ class EngineAgent(Program):
     def lateness(self) -> dict[str, int]:
         return next(dict(message.lateness) for message in self.picture() if isinstance(message, EngineState))
 
-    def configure(self, *routers: RouterConfiguration) -> None:
-        """As a keeper does it."""
+    def configure(self, *routers: RouterConfiguration, health: Mapping[str, Health] | None = None) -> None:
+        """As a keeper does it; `health` by FloatingIP."""
         with socket.socket(socket.AF_UNIX) as stream:
             stream.connect(str(self.run_dir / "engine.sock"))
-            stream.sendall(messages.encode(Configure(1, Configuration(routers))))
+            stream.sendall(messages.encode(Configure(1, Configuration(routers, health or {}))))
             stream.settimeout(2)
             while b'"Applied"' not in stream.recv(1 << 20):
                 time.sleep(0.001)

@@ -1,7 +1,8 @@
-"""What a host's interface sees, with the kernel's timestamps, read by scapy: another eye than the product's own."""
+"""What a host's interface sees except UDP, with the kernel's timestamps, read by scapy: another eye than the product's own."""
 
 from __future__ import annotations
 
+import ctypes
 import socket
 import struct
 from typing import Self
@@ -12,9 +13,22 @@ from scapy.layers.inet6 import ICMPv6ND_NA, IPv6
 from scapy.layers.l2 import ARP, Ether
 from scapy.layers.vrrp import VRRP, VRRPv3
 
-_SO_TIMESTAMPNS, _SO_RCVBUFFORCE = 35, 33
+_SO_TIMESTAMPNS, _SO_RCVBUFFORCE, _SO_ATTACH_FILTER = 35, 33, 26
 _ALL = 0x0003
 _ROOM = 128 * 1024 * 1024
+_UDP = 17
+# Classic BPF over the frame: load the Ethernet type; of IPv4 and IPv6 the protocol; what is UDP ends here, a client may probe.
+_ALL_BUT_UDP = [
+    (0x28, 0, 0, 12),
+    (0x15, 0, 2, 0x0800),
+    (0x30, 0, 0, 23),
+    (0x15, 3, 4, _UDP),
+    (0x15, 0, 3, 0x86DD),
+    (0x30, 0, 0, 20),
+    (0x15, 0, 1, _UDP),
+    (0x06, 0, 0, 0),
+    (0x06, 0, 0, 0xFFFF),
+]
 
 Frame = tuple[int, Ether]
 """Nanoseconds of the wall clock, and the frame."""
@@ -32,6 +46,9 @@ class Sniffer:
     def __enter__(self) -> Self:
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in _ALL_BUT_UDP))
+        filter_ = struct.pack("HP", len(_ALL_BUT_UDP), ctypes.addressof(program))
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)
         self._socket.bind((self._interface, _ALL))
         self._socket.setblocking(False)
         return self

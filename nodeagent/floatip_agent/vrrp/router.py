@@ -191,9 +191,8 @@ class VirtualRouter:
             case Initialize():
                 return ()
             case Backup() as backup:
-                learned = backup.active_adver_interval
-                if learned == old.interval:
-                    learned = parameters.interval
+                # Version 2 knows no interval but its own. In version 3 the Active's counts: it is not told by a change here.
+                learned = parameters.interval if parameters.wire.version == 2 else backup.active_adver_interval
                 before = self._down_interval(old, backup.active_adver_interval)
                 shift = self._down_interval(parameters, learned) - before
                 moved_to = backup.active_down_at + shift

@@ -351,6 +351,16 @@ class TestReconfigure:
         router.reconfigure(parameters(interval=2 * SECOND), NOW)
         assert router.deadline == NOW + 10_828_125_000
 
+    def test_a_backup_with_a_shorter_interval_still_waits_for_what_the_active_advertises(self) -> None:
+        """The change is rolled over the nodes one after the other: until the Active has it, its own interval counts."""
+        router = backup()
+        router.receive(advertisement(150), NOW)
+        router.reconfigure(parameters(interval=10 * MILLISECOND), NOW + 500 * MILLISECOND)
+        assert router.deadline == NOW + DOWN_100
+        router.receive(advertisement(150, interval=10 * MILLISECOND), NOW + SECOND)
+        assert router.deadline is not None
+        assert router.deadline < NOW + SECOND + 40 * MILLISECOND
+
     def test_an_actives_next_advertisement_carries_the_new_priority(self) -> None:
         router = active()
         assert router.reconfigure(parameters(120), NOW + MILLISECOND) == ()
