@@ -16,7 +16,7 @@ from lab.control_plane import ControlPlane
 from lab.network import Lan
 
 MARKED_BY_FIXTURE = {"lan": "linux", "control_plane": "cluster", "api_server": "cluster"}
-NEVER_SKIPPED_IN_CI = ("linux", "keepalived", "cluster")
+NEVER_SKIPPED_IN_CI = ("linux", "peers", "cluster")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lab import debian, keepalived
 from lab.agents import Agent, StaticAgent
 from lab.keepalived import Keepalived
 from lab.network import Host, Lan
 from lab.waiting import throughout, until
 
-pytestmark = pytest.mark.keepalived
+pytestmark = pytest.mark.peers
 
 GUIDE = Path(__file__).parent / "guide"
 MARGIN = 0.4
@@ -168,8 +169,10 @@ class Pair:
 
 @pytest.fixture(params=VARIANTS, ids=lambda variant: variant.name)
 def pair(request: pytest.FixtureRequest, lan: Lan) -> Pair:
-    if not Keepalived.installed():
-        pytest.skip("keepalived is not installed")
+    try:
+        keepalived.command(keepalived.OLDER)
+    except debian.DebianError as missing:
+        pytest.skip(str(missing))
     return Pair(lan, request.param)
 
 

@@ -17,6 +17,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from lab import cache
+
 NEWEST = "1.36.3"
 """The Kubernetes release of the lab's clusters."""
 OLDEST = "1.31.0"
@@ -43,7 +45,7 @@ class Binary:
 
     @property
     def cached(self) -> Path:
-        return cache_folder() / self.project / f"v{self.version}" / self.name
+        return cache.folder() / self.project / f"v{self.version}" / self.name
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -69,10 +71,6 @@ WANTED = (
 )
 
 
-def cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "floatip"
-
-
 def kubectl() -> Path:
     """The one of the virtual environment: it is a dependency of the tests."""
     return Path(sys.executable).with_name("kubectl")
@@ -82,7 +80,7 @@ def path(binary: Binary) -> Path:
     """The first place that has it. Raises `MissingBinary`."""
     found = look(binary)
     if found is None:
-        raise MissingBinary(f"{binary} is not in KUBEBUILDER_ASSETS, PATH or {cache_folder()}: run `make setup`")
+        raise MissingBinary(f"{binary} is not in KUBEBUILDER_ASSETS, PATH or {cache.folder()}: run `make setup`")
     return found
 
 

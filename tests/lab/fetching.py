@@ -24,7 +24,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab import binaries, go_modules
+from lab import binaries, debian, frr, go_modules, keepalived
 from lab.binaries import Binary
 
 CONNECT_WITHIN = 10
@@ -40,12 +40,25 @@ class FetchError(Exception):
 
 
 def main() -> int:
+    peers = (*keepalived.PACKAGES.values(), *frr.PACKAGES.values())
+    failed = bool([package for package in peers if not _unpack(package)])
     missing = [binary for binary in binaries.WANTED if binaries.look(binary) is None]
-    failed = False
     # One release at a time: its programs share most of a build.
     for _, group in itertools.groupby(missing, key=lambda binary: (binary.project, binary.version)):
         failed |= not _fetch(list(group))
     return int(failed)
+
+
+def _unpack(package: debian.Package) -> bool:
+    if package.folder.exists():
+        return True
+    try:
+        package.fetch()
+    except debian.DebianError as error:
+        _say(f"{package}: {error}")
+        return False
+    _say(f"{package}: in {package.folder}")
+    return True
 
 
 def _fetch(wanted: list[Binary]) -> bool:

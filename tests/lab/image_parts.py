@@ -6,18 +6,17 @@ on, python3 in PATH with pip, and otherwise less than the official one: no shell
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pip
-from lab.binaries import cache_folder
+from lab import cache, debian
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = [ROOT / "requirements" / f"{name}.txt" for name in ("build", "agent", "operator")]
@@ -29,6 +28,7 @@ PACKAGES = (
     *("base-files", "netbase", "libc-bin", "libc6", "zlib1g", "libexpat1", "libssl3", "libffi8", "libsqlite3-0"),
     *("python3.11-minimal", "libpython3.11-stdlib", "ca-certificates", "tzdata"),
 )
+UNUSED = tuple(f"/usr/share/{name}/*" for name in ("doc", "man", "locale"))
 
 
 class ImageError(Exception):
@@ -39,10 +39,10 @@ def fetch() -> None:
     """What is missing of `base` and `wheels`. Raises `ImageError`."""
     check_tools()
     if not base().exists():
-        with complete(base()) as new:
+        with cache.complete(base()) as new:
             _make_base(new)
     if not wheels().exists():
-        with complete(wheels()) as new:
+        with cache.complete(wheels()) as new:
             new.mkdir()
             download = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
             for lock in LOCKS:
@@ -58,7 +58,7 @@ def check_tools() -> None:
 
 
 def folder() -> Path:
-    return cache_folder() / "images"
+    return cache.folder() / "images"
 
 
 def base() -> Path:
@@ -80,20 +80,6 @@ def digest(files: Iterable[Path]) -> str:
     return found.hexdigest()[:16]
 
 
-@contextlib.contextmanager
-def complete(place: Path) -> Iterator[Path]:
-    """A path to write a file or a folder to; at the block's end it is at `place`, whole, or nowhere."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    new = place.with_name(f".{os.getpid()}.{place.name}")
-    try:
-        yield new
-        new.rename(place)
-    finally:
-        if new.is_dir():
-            shutil.rmtree(new)
-        new.unlink(missing_ok=True)
-
-
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
     """Raises `ImageError` with the command's last words."""
     done = subprocess.run(
@@ -105,19 +91,12 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
 
 
 def _make_base(archive: Path) -> None:
-    options = ["--quiet", "--variant=extract", f"--include={','.join(PACKAGES)}", "--format=tar"]
-    options += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")]
-    run(["mmdebstrap", *options, SUITE, str(archive), _mirror()])
+    try:
+        debian.extract(SUITE, PACKAGES, archive, unused=UNUSED)
+    except debian.DebianError as error:
+        raise ImageError(str(error)) from error
     with tarfile.open(archive, "a") as tar:
         link = tarfile.TarInfo("./usr/local/bin/python3")
         link.type, link.linkname, link.mode = tarfile.SYMTYPE, "/usr/bin/python3.11", 0o777
         tar.addfile(link)
         tar.add(Path(pip.__file__).parent, "./usr/local/lib/python3.11/dist-packages/pip")
-
-
-def _mirror() -> str:
-    """The archive that this machine's apt uses."""
-    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    archives = [word for word in done.stdout.split() if word.rstrip("/").endswith("/debian")]
-    return archives[0] if archives else "http://deb.debian.org/debian"

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lab import image_parts
+from lab import cache, image_parts
 from lab.image_parts import ROOT, ImageError
 
 DOCKERFILE = ROOT / "Dockerfile"
@@ -98,7 +98,7 @@ def built() -> Images:
     folder = builds / image_parts.digest([DOCKERFILE, ROOT / "pyproject.toml", Path(__file__), *_sources()])
     if not folder.exists():
         _remove_old(builds)
-        with image_parts.complete(folder) as new, tempfile.TemporaryDirectory(prefix="lab-images-") as work:
+        with cache.complete(folder) as new, tempfile.TemporaryDirectory(prefix="lab-images-") as work:
             new.mkdir()
             _Build(Path(work)).run(new)
     return Images(
