@@ -46,12 +46,15 @@ class Bench:
             self.engine.handle_timeouts(self.now)
         self.now = end
 
-    def hear(self, priority: int, source: bytes = PEER, wire: packet.Wire | None = None, **of_packet: Any) -> None:
+    def hear(
+        self, priority: int, source: bytes = PEER, wire: packet.Wire | None = None, *, index: int = 2, **of_packet: Any
+    ) -> None:
+        """An advertisement on the interface of this index, of the router that FOUR or SIX is unless another wire is given."""
         is_ipv4 = len(source) == 4
         wire = wire or packet.Wire(3, 51, SECOND, (VIP if is_ipv4 else VIP6,))
         group = packet.MULTICAST_IPV4 if is_ipv4 else packet.MULTICAST_IPV6
         received = Packet(packet.encode(wire, priority, source, group), source, group, 255)
-        channel = (2, "IPv4" if is_ipv4 else "IPv6")
+        channel = (index, "IPv4" if is_ipv4 else "IPv6")
         self.engine.receive(channel, dataclasses.replace(received, **of_packet), self.now)  # type: ignore[arg-type]
 
     def state(self, name: str = "elk", family: str = "IPv4") -> RouterState:

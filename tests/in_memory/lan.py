@@ -9,7 +9,7 @@ import dataclasses
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 from floatip_agent.vrrp import packet
 from floatip_agent.vrrp.actions import (
@@ -41,9 +41,9 @@ class Conditions:
 
 
 class Node:
-    """One router of the LAN with a sync group of the given families. A crash forgets everything."""
+    """One router of the LAN with a sync group of the given families, each with its interval. A crash forgets everything."""
 
-    def __init__(self, number: int, priority: int, families: Iterable[str], interval: int, *, preempt: bool) -> None:
+    def __init__(self, number: int, priority: int, intervals: Mapping[str, int], *, preempt: bool) -> None:
         self.number = number
         self.priority = priority
         self.held: set[str] = set()
@@ -57,7 +57,7 @@ class Node:
                 preempt=preempt,
                 breaks_ties=place == 0,
             )
-            for place, family in enumerate(families)
+            for place, (family, interval) in enumerate(intervals.items())
         }
 
     @property

@@ -145,7 +145,9 @@ class Engine:
             return
         if wanted.release is None:
             router.released = None
-        router.configuration, router.health = wanted, health
+        before, router.configuration, router.health = router.group, wanted, health
+        if router.group != before:
+            self._move(router, before)
 
     def _remove(self, key: Key, reason: str, now: int) -> None:
         router = self.routers[key]
@@ -155,6 +157,14 @@ class Engine:
         del self.routers[key]
         if not any(other.group == router.group for other in self.routers.values()):
             del self.groups[router.group]
+
+    def _move(self, router: Router, before: str) -> None:
+        """Into another sync group, with its role."""
+        old, new = self.groups[before], self.groups.setdefault(router.group, Group())
+        if router.key in old.members:
+            new.join(router.key, old.leave(router.key))
+        if not any(other.group == before for other in self.routers.values()):
+            del self.groups[before]
 
     def _settle(self, now: int) -> None:
         """Bring bindings, sockets and groups in line with configuration, health and interfaces."""
@@ -215,18 +225,16 @@ class Engine:
         return True
 
     def _settle_group(self, group: Group[Key], members: list[Router], now: int) -> None:
-        faults = {router.key: fault for router in members if (fault := router.own_fault) is not None}
-        for router in members:
-            others = [f"{key[0]}/{key[1]}: {fault}" for key, fault in faults.items() if key != router.key]
-            router.group_fault = f"sync group: {others[0]}" if others else None
-        running = [router for router in members if router.configuration.release is None]
+        running = sorted((r for r in members if r.configuration.release is None), key=lambda router: router.key)
         for router in members:
             if router.configuration.release is not None:
                 self._let_go(group, router, now)
-        if faults:
-            self._execute(group.shutdown(next(iter(faults.values()))), now)
+        if fault := _spread_fault(running):
+            self._execute(group.shutdown(fault), now)
             return
+        lowest = min((router.own_priority for router in running), default=packet.OWNER)
         for place, router in enumerate(running):
+            router.group_priority = lowest
             parameters = router.parameters(breaks_ties=place == 0)
             if router.key not in group.members:
                 group.add(router.key, parameters)
@@ -244,17 +252,16 @@ class Engine:
             router.released = router.configuration.release
 
     def _execute(self, pairs: Iterable[tuple[Key, actions.Action]], now: int) -> None:
-        failed: set[Key] = set()
+        """The actions of one group, in order; when an address cannot be assigned the whole group gives up instead."""
         for key, action in pairs:
             router = self.routers[key]
-            if key in failed:
-                continue
             match action:
                 case actions.SendAdvertisement(priority=priority):
                     self._executor.send(router, priority)
                 case actions.AssignAddresses():
                     if not self._executor.assign(router, now):
-                        failed.add(key)
+                        self._give_up(router, now)
+                        return
                 case actions.ReleaseAddresses():
                     self._executor.release(router)
                 case actions.Announce():
@@ -262,8 +269,6 @@ class Engine:
                 case actions.Transition(to=to, reason=reason):
                     router.transition(to, reason, self._wall())
                     self.report(router)
-        for key in failed:
-            self._give_up(self.routers[key], now)
 
     def _renew(self, now: int) -> None:
         """Once a second: held addresses get a new lifetime, what failed is tried again."""
@@ -287,8 +292,11 @@ class Engine:
 
     def _give_up(self, router: Router, now: int) -> None:
         """Never advertise what is not held: priority 0 and a fault."""
+        members = [other for other in self.routers.values() if other.group == router.group]
+        _spread_fault([other for other in members if other.configuration.release is None])
         self._execute(self.groups[router.group].shutdown(router.assign_fault or ""), now)
-        self.report(router)
+        for member in members:
+            self.report(member)
 
     def _mend(self, router: Router, before: frozenset[bytes], now: int) -> None:
         """Held addresses that somebody else took out are put back at once, instead of giving the role up; and they stay
@@ -328,8 +336,17 @@ class Engine:
 
 
 def _is_another(old: RouterConfiguration, new: RouterConfiguration) -> bool:
-    """Changes that make a different router on the wire; all others are taken in place."""
-    return (old.virtual_router_id, old.group) != (new.virtual_router_id, new.group)
+    """A different router on the wire; all other changes are taken in place."""
+    return old.virtual_router_id != new.virtual_router_id
+
+
+def _spread_fault(members: list[Router]) -> str | None:
+    """One member's fault keeps all of its sync group out, and the others say whose it is."""
+    faults = {router.key: fault for router in members if (fault := router.own_fault) is not None}
+    for router in members:
+        others = [f"{key[0]}/{key[1]}: {fault}" for key, fault in faults.items() if key != router.key]
+        router.group_fault = f"sync group: {others[0]}" if others else None
+    return next(iter(faults.values()), None)
 
 
 def _present(router: Router) -> frozenset[bytes]:

@@ -35,6 +35,7 @@ class Router:
         self.retry_assign_at = 0
         self.lost_at = 0
         self.group_fault: str | None = None
+        self.group_priority = packet.OWNER
         self.released: str | None = None
         self.active_router: bytes | None = None
         self.sent = 0
@@ -58,6 +59,12 @@ class Router:
 
     @property
     def effective_priority(self) -> int:
+        """A sync group has one priority on a node, the lowest of its members': with different ones each of two nodes would win a member
+        and give up all of them, for ever."""
+        return min(self.own_priority, self.group_priority)
+
+    @property
+    def own_priority(self) -> int:
         """api.md: several lowerPriorityBy add up, floor 1; an owner's priority never changes."""
         base = self.configuration.priority
         lost = self.binding.lost if self.binding else frozenset()

@@ -99,11 +99,11 @@ class VirtualRouter:
                 return advertise_at if announce_at is None else min(advertise_at, announce_at)
         assert_never(self.state)
 
-    def startup(self, now: int) -> tuple[Action, ...]:
-        """RFC 9568 6.4.1, the Startup event."""
+    def startup(self, now: int, *, may_become_active: bool = True) -> tuple[Action, ...]:
+        """RFC 9568 6.4.1, the Startup event. A sync group of which not all are owners withholds the Active role."""
         if not isinstance(self.state, Initialize):
             return ()
-        if self.parameters.priority == packet.OWNER:
+        if self.parameters.priority == packet.OWNER and may_become_active:
             return self.become_active(now, "owns the addresses")
         self.state = self._backup(now, self.parameters.interval)
         return (Transition("Backup", "started"),)
@@ -152,6 +152,12 @@ class VirtualRouter:
         """A Backup that would become Active now."""
         return isinstance(self.state, Backup) and now >= self.state.active_down_at
 
+    def follows_since(self, before: State) -> bool:
+        """Whether this Backup waits longer now than it did before: it heard one that it leaves the role to."""
+        if not isinstance(self.state, Backup) or not isinstance(before, Backup):
+            return False
+        return self.state.active_down_at > before.active_down_at
+
     def stop_waiting(self) -> None:
         """The sync group changed: a member that waits for it is due again."""
         if isinstance(self.state, Backup):
@@ -180,6 +186,13 @@ class VirtualRouter:
             return ()
         self.state = self._backup(now, self.parameters.interval)
         return (ReleaseAddresses(), Transition("Backup", reason))
+
+    def give_up(self, now: int, reason: str) -> tuple[Action, ...]:
+        """Let go because the sync group cannot be Active here: with priority 0, unless a peer may have taken over long since."""
+        if not isinstance(self.state, Active):
+            return ()
+        farewell = () if self._has_stalled(self.state, now) else (SendAdvertisement(0),)
+        return *farewell, *self.become_backup(now, reason)
 
     def reconfigure(self, parameters: Parameters, now: int) -> tuple[Action, ...]:
         """New parameters in place: a Backup's running timer moves by the difference, an Active goes on.
@@ -265,8 +278,7 @@ class VirtualRouter:
 
     def _tick(self, active: Active, now: int) -> tuple[Action, ...]:
         mine = self.parameters
-        fastest = timers.active_down_interval(mine.wire.version, FASTEST_PEER, active.sent_interval)
-        if now - active.sent_at > fastest:
+        if self._has_stalled(active, now):
             # Nothing was sent for so long that a peer may have taken over: listen before claiming anything.
             self.state = self._backup(now, mine.interval)
             stalled = (now - active.sent_at) // 1_000_000
@@ -284,6 +296,10 @@ class VirtualRouter:
             actions.append(Announce())
         self.state = active
         return tuple(actions)
+
+    def _has_stalled(self, active: Active, now: int) -> bool:
+        fastest = timers.active_down_interval(self.parameters.wire.version, FASTEST_PEER, active.sent_interval)
+        return now - active.sent_at > fastest
 
     def _sent(self, active: Active, now: int, advertise_at: int) -> Active:
         return dataclasses.replace(

@@ -126,12 +126,11 @@ def test_removing_the_member_that_the_others_wait_for_frees_them() -> None:
 
 
 def test_a_member_that_waits_is_woken_again_after_its_timer_moved() -> None:
-    """A longer interval moves it beyond the other's: each would wait for the other, and nobody would wake the group."""
-    slower = dataclasses.replace(SIX.wire, interval=2 * SECOND)
+    """A lower priority moves it beyond the other's: each would wait for the other, and nobody would wake the group."""
     group = started()
-    group.receive("IPv6", advertisement("IPv6", 0), NOW + 2 * SECOND)
-    group.handle_timeout(NOW + 2 * SECOND + 609_375_000)
-    group.reconfigure("IPv6", dataclasses.replace(SIX, wire=slower), NOW + 3 * SECOND)
+    group.receive("IPv6", advertisement("IPv6", 0), NOW + 2_900_000_000)
+    group.handle_timeout(NOW + 2_900_000_000 + 609_375_000)
+    group.reconfigure("IPv6", dataclasses.replace(SIX, priority=1), NOW + 3_550_000_000)
     group.handle_timeout(NOW + DOWN)
     assert states(group) == [Backup, Backup]
     assert group.deadline is not None
@@ -171,3 +170,120 @@ def test_nothing_runs_before_startup() -> None:
     assert group.receive("IPv4", advertisement("IPv4", 0), NOW) == []
     assert group.handle_timeout(NOW) == []
     assert states(group) == [Initialize]
+
+
+def test_all_hold_their_addresses_before_any_is_advertised() -> None:
+    done = started().handle_timeout(NOW + DOWN)
+    first_advertisement = next(n for n, (_, action) in enumerate(done) if isinstance(action, SendAdvertisement))
+    assert [type(action) for _, action in done[:first_advertisement]] == [AssignAddresses, AssignAddresses]
+
+
+SLOW = dataclasses.replace(SIX, wire=dataclasses.replace(SIX.wire, interval=10 * SECOND))
+
+
+def mixed_intervals() -> Group[str]:
+    """A period of 1 s beside one of 10 s, both Active since NOW + 37 s."""
+    group: Group[str] = Group()
+    group.add("IPv4", FOUR)
+    group.add("IPv6", SLOW)
+    group.startup(NOW)
+    assert group.handle_timeout(NOW + DOWN) == [], "the fast member waits for the slow one"
+    group.handle_timeout(NOW + 37 * SECOND)
+    assert states(group) == [Active, Active]
+    return group
+
+
+def test_members_of_different_periods_move_in_one_pass() -> None:
+    group = mixed_intervals()
+    done = group.receive("IPv4", advertisement("IPv4", 200), NOW + 38 * SECOND)
+    assert states(group) == [Backup, Backup]
+    assert sorted(kinds(done, ReleaseAddresses)) == ["IPv4", "IPv6"]
+
+
+def test_one_that_did_not_stall_says_priority_zero_when_another_did() -> None:
+    """A peer waits for its whole group: without this word the slow member would hold it up for its long interval."""
+    group = mixed_intervals()
+    done = group.handle_timeout(NOW + 42 * SECOND)
+    assert states(group) == [Backup, Backup]
+    assert [(key, action) for key, action in done if isinstance(action, SendAdvertisement)] == [
+        ("IPv6", SendAdvertisement(0))
+    ]
+
+
+def apart() -> Group[str]:
+    """Put together of two that ran alone: IPv4, which leads, is Backup, IPv6 is Active here."""
+    alone: Group[str] = Group()
+    alone.add("IPv6", SIX)
+    alone.startup(NOW)
+    alone.handle_timeout(NOW + DOWN)
+    group: Group[str] = Group()
+    group.add("IPv4", FOUR)
+    group.startup(NOW + DOWN)
+    group.join("IPv6", alone.leave("IPv6"))
+    assert states(group) == [Backup, Active]
+    return group
+
+
+def test_one_that_joins_keeps_its_role_while_the_leader_is_active_nowhere_else() -> None:
+    group = apart()
+    for now in range(NOW + DOWN, NOW + 3 * DOWN, SECOND // 10):
+        if group.deadline is not None and group.deadline <= now:
+            group.handle_timeout(now)
+    assert states(group) == [Active, Active]
+
+
+def test_a_group_gathers_where_its_leader_is_active() -> None:
+    """Nobody in the group stays Active alone: the peer takes this member over within its skew time."""
+    group = apart()
+    done = group.receive("IPv4", advertisement("IPv4", 200), NOW + DOWN + SECOND)
+    assert [action for key, action in done if key == "IPv6"] == [
+        SendAdvertisement(0),
+        ReleaseAddresses(),
+        Transition("Backup", "sync group: IPv4 is Active elsewhere"),
+    ]
+    assert states(group) == [Backup, Backup]
+
+
+def test_a_leader_that_will_take_over_does_not_scatter_its_group() -> None:
+    """It discards a lower priority, and takes the role when it is due."""
+    group = apart()
+    assert group.receive("IPv4", advertisement("IPv4", 50), NOW + DOWN + SECOND) == []
+    assert group.receive("IPv4", advertisement("IPv4", 0), NOW + DOWN + SECOND) == []
+    assert states(group) == [Backup, Active]
+
+
+def test_what_others_hear_does_not_move_the_group() -> None:
+    """Only the leader's word counts: two nodes that each have one member must not both give theirs up."""
+    group: Group[str] = Group()
+    group.add("IPv4", FOUR)
+    group.startup(NOW)
+    group.handle_timeout(NOW + DOWN)
+    group.add("IPv6", SIX)
+    group.startup(NOW + DOWN)
+    assert group.receive("IPv6", advertisement("IPv6", 200), NOW + DOWN) == []
+    assert states(group) == [Active, Backup]
+
+
+def test_a_member_takes_its_role_along_and_frees_those_that_waited() -> None:
+    group = started()
+    group.receive("IPv6", advertisement("IPv6", 200), NOW + SECOND)
+    group.handle_timeout(NOW + DOWN)
+    group.leave("IPv6")
+    assert group.deadline is not None
+    assert kinds(group.handle_timeout(group.deadline + SECOND), AssignAddresses) == ["IPv4"]
+
+
+def test_owners_hold_their_addresses_from_the_start_when_all_are() -> None:
+    """RFC 9568 6.4.1: "If the Priority is equal to 255 [...] Send an ADVERTISEMENT"."""
+    group: Group[str] = Group()
+    group.add("IPv4", dataclasses.replace(FOUR, priority=255))
+    group.add("IPv6", dataclasses.replace(SIX, priority=255))
+    assert kinds(group.startup(NOW), AssignAddresses) == ["IPv4", "IPv6"]
+
+
+def test_one_owner_waits_for_the_rest_of_its_group() -> None:
+    group: Group[str] = Group()
+    group.add("IPv4", dataclasses.replace(FOUR, priority=255))
+    group.add("IPv6", SIX)
+    assert kinds(group.startup(NOW), AssignAddresses) == []
+    assert states(group) == [Backup, Backup]

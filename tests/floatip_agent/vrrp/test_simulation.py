@@ -14,11 +14,14 @@ SLOWEST = active_down_interval(3, 1, SECOND)
 
 
 def a_lan(seed: int, conditions: Conditions, *, preempt: bool = True) -> SimulatedLan:
-    """Three to five nodes of any priorities, of one family or both, all started within a second."""
+    """Three to five nodes of any priorities, of one family or a sync group of both, all started within a second."""
     choice = random.Random(seed)
     families = FAMILIES if choice.random() < 0.5 else choice.sample(FAMILIES, 1)
+    intervals = dict.fromkeys(families, SECOND)
+    if len(families) == 2 and choice.random() < 0.5:
+        intervals[choice.choice(families)] = SECOND // 10
     nodes = [
-        Node(number, choice.choice([1, 50, 99, 100, 100, 200, 254]), families, SECOND, preempt=preempt)
+        Node(number, choice.choice([1, 50, 99, 100, 100, 200, 254]), intervals, preempt=preempt)
         for number in range(1, choice.randint(3, 5) + 1)
     ]
     lan = SimulatedLan(seed, nodes, conditions)
