@@ -11,12 +11,12 @@ import shutil
 from collections.abc import Generator, Iterator
 
 import pytest
-from lab import binaries
+from lab import binaries, user_mode_linux
 from lab.control_plane import ControlPlane
 from lab.network import Lan
 
-MARKED_BY_FIXTURE = {"lan": "linux", "control_plane": "cluster", "api_server": "cluster"}
-NEVER_SKIPPED_IN_CI = ("linux", "peers", "cluster")
+MARKED_BY_FIXTURE = {"lan": "linux", "uml": "guest", "control_plane": "cluster", "api_server": "cluster"}
+NEVER_SKIPPED_IN_CI = ("linux", "peers", "cluster", "guest")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,6 +50,15 @@ def lan() -> Iterator[Lan]:
         pytest.skip(f"not installed: {', '.join(missing)}")
     with Lan() as network:
         yield network
+
+
+@pytest.fixture
+def uml() -> None:
+    """The test starts guests with kernels of their own."""
+    try:
+        user_mode_linux.kernel()
+    except user_mode_linux.MissingKernel as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")

@@ -165,6 +165,7 @@ class Lan:
         self.kept = False
         self.prefix = prefix
         self._snooping = multicast_snooping
+        self._port_numbers = itertools.count()
 
     def __enter__(self) -> Self:
         sweep(self.prefix)
@@ -202,7 +203,7 @@ class Lan:
 
     def attach(self, host: Host, *addresses: str, interface: str) -> None:
         """One more interface for a host, also for a host of another LAN."""
-        port = Port(self.switch, f"p{len(self._ports())}")
+        port = Port(self.switch, f"p{next(self._port_numbers)}")
         peer = ("peer", "name", port.name, "netns", self.switch)
         _ip(host.namespace, "link", "add", interface, "type", "veth", *peer)
         _ip(self.switch, "link", "set", port.name, "master", "br0", "up")
@@ -212,6 +213,13 @@ class Lan:
             host.add_address(address, interface)
         # IPv6 of a fresh veth is usable when the kernel has seen the carrier and made the link-local address.
         until(lambda: any(held.startswith("fe80:") for held in host.addresses(interface)), 5, f"{host} link-local")
+
+    def tap(self) -> Port:
+        """Where a machine with a kernel of its own is plugged in (`lab.guest`)."""
+        port = Port(self.switch, f"p{next(self._port_numbers)}")
+        _ip(self.switch, "tuntap", "add", "dev", port.name, "mode", "tap")
+        _ip(self.switch, "link", "set", port.name, "master", "br0", "up")
+        return port
 
     def logs(self) -> Iterator[tuple[str, str]]:
         """The name and the last lines of every log file under the LAN's folder."""
@@ -240,9 +248,6 @@ class Lan:
         namespace = f"{self.name}-{name}"
         subprocess.run(["ip", "netns", "add", namespace], check=True, capture_output=True)
         return namespace
-
-    def _ports(self) -> list[str]:
-        return [link["ifname"] for link in json.loads(_ip(self.switch, "-json", "link", "show", "master", "br0"))]
 
 
 def enter(namespace: str) -> None:

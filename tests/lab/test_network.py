@@ -15,11 +15,12 @@ from lab.waiting import until
 DEAD_RUN = """
 import time
 from lab.network import Lan
+from lab.waiting import until
 with Lan("{prefix}") as lan:
     host = lan.host("n1", "10.9.0.1/24")
     host.popen(["sleep", "600"])
     {last}
-    print(lan.name, *host.processes(), flush=True)
+    print(lan.name, *until(host.processes, 10, "the process is in its namespace"), flush=True)
     time.sleep(600)
 """
 
@@ -30,8 +31,9 @@ def _run_and_kill(prefix: str, last: str) -> tuple[str, int]:
     command = [sys.executable, "-c", DEAD_RUN.format(prefix=prefix, last=last)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout
-        name, process = run.stdout.readline().split()
+        said = run.stdout.readline().split()
         run.kill()
+    name, process = said
     return name, int(process)
 
 
