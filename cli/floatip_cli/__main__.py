@@ -26,6 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
             from floatip_cli import status
 
             return status.run(options.name)
+        case "move":
+            from floatip_cli import move
+
+            return move.run(options.name, options.to, wait=0 if options.no_wait else options.timeout)
         case "forget":
             from floatip_cli import forget
 
@@ -66,6 +70,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     status = commands.add_parser("status", help="the cluster's floating IPs: who holds them, and what is wrong")
     status.add_argument("name", nargs="?", metavar="NAME", help="default: all")
+    move = commands.add_parser(
+        "move",
+        help="a planned move to another node",
+        description="Put a node first, and wait until it holds the floating IP. It stays first as long as the annotation "
+        "floatip.dev/prefer-node stands.",
+        epilog="Exit status: 0 the node holds it, 2 unusable arguments, 1 anything else.",
+    )
+    move.add_argument("name", metavar="NAME")
+    move.add_argument("--to", required=True, type=_node, metavar="NODE", help="one of the nodes that take part")
+    move.add_argument(
+        "--timeout", type=_seconds, default=60, metavar="SECONDS", help="how long to wait; default: %(default)s"
+    )
+    move.add_argument("--no-wait", action="store_true", help="ask for it and return")
     forget = commands.add_parser(
         "forget",
         help="a human's word that a node is off",
@@ -91,6 +108,16 @@ def _node(text: str) -> str:
     if len(text) > 253 or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", text):
         raise argparse.ArgumentTypeError(f"{text!r}: must be a node's name: lower-case letters, digits, '-' and '.'")
     return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a number of seconds above 0, at most 86400")
+    return seconds
 
 
 def _labels(text: str) -> dict[str, str]:

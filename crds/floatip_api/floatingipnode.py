@@ -50,6 +50,11 @@ class VirtualRouter(Model):
         default=[],
         description="With Unicast: where advertisements go and from whom they are taken. Empty: the router is silent and takes no part.",
     )
+    leave: Request | None = Field(
+        default=None,
+        description="A request to hand the role over once, on purpose. While it stands the router comes last (effective priority 1): "
+        "it is Active only when no other is there. Absent: none.",
+    )
     release: Request | None = Field(default=None, description="A request to let go for good. Absent: none.")
     vrrp: VRRP = Field(default=VRRP(), description="How the virtual router speaks on the wire.")
     preemption: Preemption = Field(default=Preemption(), description="Whether a higher priority takes over.")
@@ -113,6 +118,9 @@ class VirtualRouterStatus(Model):
     since: DateTime | None = Field(default=None, description="When the state changed last, by the node's clock.")
     transitions: int | None = Field(default=None, description="State changes since the engine started.")
     reason: Annotated[str, Field(max_length=1024)] | None = Field(default=None, description="Why it is in this state.")
+    left_request_id: str | None = Field(
+        default=None, description="The leave request that is done: the router stands by, and another one is Active."
+    )
     released_request_id: str | None = Field(
         default=None, description="The release request that is done: the addresses are out of the kernel."
     )

@@ -15,6 +15,8 @@ FINALIZER = f"{GROUP}/release"
 """On a FloatingIP until it is gone from every node."""
 ABANDON = f"{GROUP}/abandon"
 """Annotation: node names, separated by commas, that a human says are off."""
+PREFER_NODE = f"{GROUP}/prefer-node"
+"""Annotation: the node that comes first as long as it stands."""
 
 AGENT_SECRETS_ROLE = "floatip-agent-secrets"
 """The Role whose resourceNames the operator keeps: exactly the Secrets that floating IPs name."""

@@ -73,6 +73,8 @@ class RouterConfiguration:
     preempt_delay: int = 0
     group: str = ""
     """Routers with one group move together; empty: the FloatingIP's name."""
+    leave: str | None = None
+    """A requestID: hand the role over once; while it stands the router comes last."""
     release: str | None = None
     """A requestID: let go for good and confirm. An explicit order, never implied by an absent entry."""
 
@@ -298,6 +300,7 @@ _CHECKS: Mapping[str, Callable[[object, str], Any]] = {
     "preempt": _boolean,
     "preempt_delay": _not_negative,
     "group": _text,
+    "leave": _text_or_none,
     "release": _text_or_none,
 }
 """One for each field of `RouterConfiguration`: the value and its place in the document in, the value out."""

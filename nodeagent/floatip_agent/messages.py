@@ -67,6 +67,8 @@ class RouterState:
     dropped: Mapping[str, int]
     warnings: Mapping[str, str]
     noted: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    left: str | None = None
+    """The requestID of a leave that is done: this router stands by, and another one is Active."""
     released: str | None = None
     """The requestID of a release that is done: the addresses are out of the kernel."""
     stale: bool = False

@@ -1,4 +1,4 @@
-"""`floatip status` and `floatip forget` against a real API server, through the real kubectl."""
+"""`floatip status`, `floatip forget` and `floatip move` against a real API server, through the real kubectl."""
 
 from __future__ import annotations
 
@@ -97,3 +97,58 @@ def test_forget_asks_for_the_nodes_name(
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
     assert main(["forget", NODE]) == (0 if expected else 1)
     assert _abandoned(plane, "waits") == expected
+
+
+MOVABLE = [
+    {"name": "n1", "family": "IPv4", "state": "Active", "priority": 200},
+    {"name": "n2", "family": "IPv4", "state": "Backup", "priority": 180},
+    {"name": "n3", "family": "IPv4", "state": "Fault", "priority": 160, "reason": "probe web fails"},
+]
+
+
+def _say(plane: ControlPlane, **status: object) -> None:
+    """The operator's word about `other`."""
+    patch = json.dumps({"status": status})
+    plane.kubectl("patch", "fip", "other", "--subresource=status", "--type=merge", "-p", patch)
+
+
+def _preferred(plane: ControlPlane) -> str | None:
+    annotations: dict[str, str] = plane.get("fip", "other")["metadata"].get("annotations", {})
+    return annotations.get(names.PREFER_NODE)
+
+
+@pytest.mark.parametrize(
+    ("node", "nodes", "reason"),
+    [
+        ("n9", MOVABLE, "other: n9 takes no part; the nodes that do: n1, n2, n3"),
+        ("n9", [], "other: n9 takes no part; the nodes that do: none"),
+        ("n3", MOVABLE, "other: n3 cannot hold it, it is in Fault (IPv4): probe web fails"),
+        ("n2", [MOVABLE[0] | {"priority": 255}, MOVABLE[1]], "other: n1 owns the address (priority 255)"),
+    ],
+    ids=["no candidate", "nobody", "in Fault", "an owner"],
+)
+def test_move_refuses_a_node_that_cannot_take_it(
+    plane: ControlPlane, capsys: pytest.CaptureFixture[str], node: str, nodes: list[dict[str, object]], reason: str
+) -> None:
+    _say(plane, nodes=nodes)
+    assert main(["move", "other", "--to", node]) == 1
+    assert reason in capsys.readouterr().err
+    assert _preferred(plane) is None
+
+
+def test_move_asks_and_says_when_it_is_done(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
+    _say(plane, nodes=MOVABLE, activeNode="n1")
+    assert main(["move", "other", "--to", "n2", "--no-wait"]) == 0
+    assert _preferred(plane) == "n2"
+    assert main(["move", "other", "--to", "n2", "--timeout", "1"]) == 1
+    assert "after 1 s still held by n1" in capsys.readouterr().err
+    _say(plane, activeNode="n2")
+    assert main(["move", "other", "--to", "n2"]) == 0
+    assert "other: held by n2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["other"], ["other", "--to", "N 1"], ["other", "--to", "n1", "--timeout", "0"]])
+def test_move_refuses_unusable_arguments(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["move", *arguments])
+    assert ended.value.code == 2

@@ -110,6 +110,12 @@ class SimulatedLan:
         self._execute(node, node.group.shutdown("stopped"))
         node.is_alive = False
 
+    def hand_over(self, node: Node) -> None:
+        """Asked to hand over: it comes last from now on."""
+        for family, parameters in node.parameters.items():
+            node.group.reconfigure(family, dataclasses.replace(parameters, priority=1), self.now)
+        self._execute(node, node.group.hand_over(self.now, "asked"))
+
     def crash(self, node: Node) -> None:
         node.is_alive = False
         node.held.clear()

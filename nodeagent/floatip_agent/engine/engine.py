@@ -240,6 +240,9 @@ class Engine:
                 group.add(router.key, parameters)
             elif group.members[router.key].parameters != parameters:
                 self._execute(group.reconfigure(router.key, parameters, now), now)
+        asked = [router for router in running if router.take_leave()]
+        if asked:
+            self._execute(group.hand_over(now, "asked to hand over"), now)
         # api.md: FirstResult is "Initialize and silent until there is one"; a router that runs already is not stopped by it.
         if not any(router.health.waiting for router in running):
             self._execute(group.startup(now), now)

@@ -37,6 +37,7 @@ class Router:
         self.group_fault: str | None = None
         self.group_priority = packet.OWNER
         self.released: str | None = None
+        self.leave_taken: str | None = None
         self.active_router: bytes | None = None
         self.sent = 0
         self.received = 0
@@ -65,11 +66,24 @@ class Router:
 
     @property
     def own_priority(self) -> int:
-        """api.md: several lowerPriorityBy add up, floor 1; an owner's priority never changes."""
+        """api.md: several lowerPriorityBy add up, floor 1; an owner's priority never changes. One that was asked to leave comes last."""
+        if self.configuration.leave is not None:
+            return 1
         base = self.configuration.priority
         lost = self.binding.lost if self.binding else frozenset()
         lower_by = self.health.lower_by + sum(by for name, by in self.configuration.tracked_interfaces if name in lost)
         return base if base == packet.OWNER else max(1, base - lower_by)
+
+    def take_leave(self) -> bool:
+        """Whether there is a request to leave that was not there before; each is carried out once."""
+        before, self.leave_taken = self.leave_taken, self.configuration.leave
+        return self.leave_taken not in {None, before}
+
+    @property
+    def left(self) -> str | None:
+        """api.md: a leave is confirmed when this router stands by and another is Active."""
+        has_successor = self.role == "Backup" and self.active_router is not None
+        return self.configuration.leave if has_successor else None
 
     @property
     def own_fault(self) -> str | None:
@@ -166,6 +180,7 @@ class Router:
             dropped=dict(self.dropped),
             noted=dict(self.noted),
             warnings={name: text for name, (_, text) in self._warnings.items()},
+            left=self.left,
             released=self.released,
             stale=stale,
         )

@@ -153,6 +153,7 @@ def _configuration(router: v1alpha1.VirtualRouter) -> RouterConfiguration:
         peers=tuple(router.peers),
         preempt=router.preemption.policy == "PreemptLowerPriority",
         preempt_delay=router.preemption.delay_seconds * SECOND,
+        leave=router.leave.request_id if router.leave else None,
         release=router.release.request_id if router.release else None,
     )
 

@@ -65,6 +65,10 @@ class Group(Generic[Key]):
     def shutdown(self, reason: str) -> list[tuple[Key, Action]]:
         return [(key, action) for key, member in self.members.items() for action in member.shutdown(reason)]
 
+    def hand_over(self, now: int, reason: str) -> list[tuple[Key, Action]]:
+        """An Active group hands over as a whole; another does nothing."""
+        return [(key, action) for key, member in self.members.items() for action in member.hand_over(now, reason)]
+
     def receive(self, key: Key, advertisement: Advertisement, now: int) -> list[tuple[Key, Action]]:
         """One member heard an advertisement; when it loses the role, the others let go with it."""
         member = self.members[key]

@@ -120,6 +120,18 @@ class VirtualRouter:
                 return (SendAdvertisement(0), ReleaseAddresses(), Transition("Initialize", reason))
         assert_never(was)
 
+    def hand_over(self, now: int, reason: str) -> tuple[Action, ...]:
+        """Hand the role over and stand by: priority 0 as on Shutdown, then Backup.
+
+        Who is there takes over within a Skew_Time, which is less than one interval (RFC 9568 6.1; version 2: less than a second).
+        After two intervals nobody is there, and the role is taken back.
+        """
+        if not isinstance(self.state, Active):
+            return ()
+        interval = max(self.state.sent_interval, self.parameters.interval)
+        self.state = Backup(now + 2 * interval, self.parameters.interval)
+        return SendAdvertisement(0), ReleaseAddresses(), Transition("Backup", reason)
+
     def receive(self, advertisement: packet.Advertisement, now: int) -> tuple[Action, ...]:
         """An advertisement that `packet.decode` accepted."""
         match self.state:

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping
 
 from floatip_api.conditions import Reason
 
-from floatip_operator.decide import links
+from floatip_operator.decide import links, priorities
 from floatip_operator.decide.allocation import allocate
 from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.decide.standing import Standing
-
-OWNER = 255
 
 Refusal = tuple[Reason, str]
 
@@ -56,7 +54,7 @@ def _node_address(standing: Standing, snapshot: Snapshot) -> Refusal | None:
         if not (common := own & links.own_addresses(document)):
             continue
         entry = standing.matching.get(node)
-        if entry is None or entry.priority != OWNER:
+        if entry is None or entry.priority != priorities.OWNER:
             return Reason.ADDRESS_IS_NODE_ADDRESS, f"address {min(map(str, common))} is node {node}'s own"
     return None
 

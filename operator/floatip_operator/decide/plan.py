@@ -8,7 +8,7 @@ from floatip_api import names
 from floatip_api.conditions import Reason
 from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeSpec, FloatingIPStatus, VirtualRouter
 
-from floatip_operator.decide import acceptance, priorities, rollout
+from floatip_operator.decide import acceptance, handover, priorities, rollout
 from floatip_operator.decide.events import Event, events_between
 from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.decide.standing import Standing
@@ -40,8 +40,9 @@ def decide(snapshot: Snapshot) -> Plan:
     statuses, events, add, remove = [], [], [], []
     for place, standing in enumerate(standings):
         verdict, own = _one(standing, standings[:place], standings, chosen, snapshot)
+        leaving = handover.for_move(standing, snapshot)
         for node, routers in own.items():
-            entries.setdefault(node, []).extend(routers)
+            entries.setdefault(node, []).extend(handover.with_leave(routers, leaving.get(node)))
         floating_ip = standing.floating_ip
         is_deleted = floating_ip.metadata.deletion_timestamp is not None
         if names.FINALIZER not in floating_ip.metadata.finalizers:
@@ -100,7 +101,7 @@ def _one(
     if not any(router.release is None for routers in own.values() for router in routers):
         message = "no node with a living agent matches and has an interface whose subnet holds the first address"
         verdict = dataclasses.replace(verdict, unallocated=(Reason.NO_MATCHING_NODES, message))
-    return verdict, own
+    return dataclasses.replace(verdict, waits=handover.unusable_preference(standing, own)), own
 
 
 def _orphans(snapshot: Snapshot, known: set[str]) -> dict[str, list[VirtualRouter]]:

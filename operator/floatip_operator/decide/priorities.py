@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 SPREAD = (*range(200, 0, -20), *range(190, 0, -20))
 """200, 180 ... 20, then 190, 170 ... 10."""
 STEP = 5
+OWNER = 255
+PREFERRED = 254
+"""Of the node that a planned move puts first: above all but the owner of the address."""
 
 
 class PrioritiesExhausted(Exception):
@@ -14,6 +17,23 @@ class PrioritiesExhausted(Exception):
 
 
 def targets(
+    order: Sequence[str],
+    given: Mapping[str, int],
+    present: Mapping[str, int],
+    reserved: set[int],
+    preferred: str | None = None,
+) -> dict[str, int]:
+    """The priority of each node of `order`, `preferred` first. Its usual value waits for it; an owner of the address stays first."""
+    usual = _usual(sorted(order, key=lambda node: node != preferred or node in given), given, present, reserved)
+    if preferred not in usual or OWNER in usual.values():
+        return usual
+    found = {**usual, preferred: PREFERRED}
+    for node in [node for node, priority in usual.items() if priority == PREFERRED and node != preferred]:
+        found[node] = _below(PREFERRED - STEP, {*usual.values()})
+    return found
+
+
+def _usual(
     order: Sequence[str], given: Mapping[str, int], present: Mapping[str, int], reserved: set[int]
 ) -> dict[str, int]:
     """The priority of each node of `order`. `present` values of nodes without a given one stay; `reserved` ones are not free.

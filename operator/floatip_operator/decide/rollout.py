@@ -45,7 +45,7 @@ def _desired(standing: Standing, virtual_router_id: int, snapshot: Snapshot) -> 
     given = {node: p for node in order if (p := standing.matching[node].priority) is not None}
     held = standing.priorities_held()
     leaving = {value for node, values in held.items() if node not in chosen for value in values}
-    wanted = priorities.targets(order, given, present, leaving)
+    wanted = priorities.targets(order, given, present, leaving, standing.preferred)
     found: Entries = {}
     for node, granted in priorities.next_step(wanted, held).items():
         priority = granted if granted is not None else present.get(node)

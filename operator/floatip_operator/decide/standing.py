@@ -74,6 +74,11 @@ class Standing:
         said = {name.strip() for name in text.split(",") if name.strip()}
         return frozenset(n for n in said if not (self.snapshot.is_fresh(n) and n in self.snapshot.heard))
 
+    @property
+    def preferred(self) -> str | None:
+        """The node that a human wants first (`floatip move`)."""
+        return self.floating_ip.metadata.annotations.get(names.PREFER_NODE)
+
     @cached_property
     def active(self) -> set[str]:
         """Nodes that say Active, in any family. The last word of those that fell silent counts only while nobody else says so."""

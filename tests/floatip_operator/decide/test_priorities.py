@@ -29,6 +29,34 @@ def test_targets(
     assert priorities.targets(order, asked, present, reserved) == expected
 
 
+PREFERRED = [
+    # "that node comes first as long as it stands": its usual value waits for it, the others keep theirs.
+    (["a", "b", "c"], {}, {"a": 200, "b": 180, "c": 160}, {"a": 200, "b": 254, "c": 160}),
+    (["a", "b", "c", "d"], {}, {"a": 200, "b": 254, "c": 160}, {"a": 200, "b": 254, "c": 160, "d": 140}),
+    (["d", "a", "b", "c"], {}, {"a": 200, "b": 254, "c": 160}, {"a": 200, "b": 254, "c": 160, "d": 140}),
+    (["a", "b"], {"a": 150, "b": 100}, {}, {"a": 150, "b": 254}),
+    (["a", "b", "c"], {"a": 100, "b": 100, "c": 100}, {}, {"a": 100, "b": 254, "c": 90}),
+    (["a", "b"], {"a": 254, "b": 100}, {}, {"a": 249, "b": 254}),
+    (["a", "b", "c"], {"a": 254, "b": 100, "c": 249}, {}, {"a": 244, "b": 254, "c": 249}),
+    (["a", "b"], {"a": 255, "b": 100}, {}, {"a": 255, "b": 100}),  # an owner stays first
+    (["a", "b"], {"a": 100, "b": 255}, {}, {"a": 100, "b": 255}),
+    (["a", "c"], {}, {"a": 200}, {"a": 200, "c": 180}),  # b takes no part
+]
+
+
+@pytest.mark.parametrize(("order", "asked", "present", "expected"), PREFERRED)
+def test_a_preferred_node_comes_first(
+    order: list[str], asked: dict[str, int], present: dict[str, int], expected: dict[str, int]
+) -> None:
+    """api.md: "Annotation floatip.dev/prefer-node: that node comes first as long as it stands"."""
+    assert priorities.targets(order, asked, present, set(), "b") == expected
+
+
+def test_without_the_preference_the_usual_order_is_back() -> None:
+    moved = priorities.targets(["a", "b", "c"], {}, {"a": 200, "b": 180, "c": 160}, set(), "b")
+    assert priorities.targets(["a", "b", "c"], {}, moved, set()) == {"a": 200, "b": 180, "c": 160}
+
+
 def test_none_left_below_a_shared_priority() -> None:
     with pytest.raises(priorities.PrioritiesExhausted, match="priority 6"):
         priorities.targets(["a", "b", "c"], {"a": 6, "b": 6, "c": 6}, {}, set())
