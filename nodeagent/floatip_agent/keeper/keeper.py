@@ -10,6 +10,7 @@ from typing import Any
 from floatip_agent.configuration import Configuration, Health
 from floatip_agent.keeper import document, metrics, show, status
 from floatip_agent.keeper.api_server import ApiServer
+from floatip_agent.keeper.claims import ClaimWatch
 from floatip_agent.keeper.document import Accepted, RouterKey
 from floatip_agent.keeper.engine_link import EngineLink
 from floatip_agent.keeper.interfaces import InterfaceWatch
@@ -103,6 +104,7 @@ class Keeper:
             ("saved copies", self._save_forever),
             ("interfaces", self._interfaces.run),
             ("foreign routers", self._strangers.run),
+            ("claims of addresses", ClaimWatch(self.picture).run),
             ("web", lambda: web.run(socket_path, metrics_address)),
         ]
         if self._server and writer:

@@ -81,6 +81,13 @@ class PictureCollector(Collector):
         )
         for stranger in picture.strangers:
             strangers.add_metric([str(stranger.virtual_router_id), stranger.address, stranger.interface], 1)
+        claims = GaugeMetricFamily(
+            "floatip_address_claimed",
+            "1 for each address that a stranger claims while this node holds it.",
+            labels=[*ROUTER, "address", "hardware_address"],
+        )
+        for claim in picture.claims:
+            claims.add_metric([*claim.router, claim.address, claim.mac], 1)
         fence = GaugeMetricFamily("floatip_fence_active", "1 for the fence in force.", labels=["fence"])
         if picture.engine:
             fence.add_metric([picture.engine.fence], float(picture.is_engine_connected))
@@ -88,7 +95,7 @@ class PictureCollector(Collector):
         connected.add_metric([], float(picture.is_engine_connected))
         confirmed = GaugeMetricFamily("floatip_configuration_confirmed", "1 when the engine runs the latest document.")
         confirmed.add_metric([], float(picture.is_confirmed))
-        yield from (transitions, success, duration, strangers, fence, connected, confirmed)
+        yield from (transitions, success, duration, strangers, claims, fence, connected, confirmed)
 
 
 def _lateness(engine: EngineState) -> Metric:

@@ -34,6 +34,19 @@ class Stranger:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class AddressClaim:
+    """A stranger says again and again that an address is its own while this node holds it."""
+
+    router: RouterKey
+    address: str
+    mac: str
+    interface: str
+
+    def __str__(self) -> str:
+        return f"{self.address} is claimed by {self.mac} on {self.interface}, too"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ProbeResult:
     """The last attempt of one probe, for metrics. `duration` in seconds."""
 
@@ -66,6 +79,7 @@ class Picture:
         self.transitions: Counter[tuple[str, Family, str]] = Counter()
         self.interfaces: tuple[ReportedInterface, ...] = ()
         self.strangers: tuple[Stranger, ...] = ()
+        self.claims: tuple[AddressClaim, ...] = ()
         self.probes: dict[tuple[str, str], ProbeResult] = {}
         self._watchers: list[asyncio.Event] = []
         self._sparing = Sparing()
@@ -130,6 +144,9 @@ class Picture:
         key = (state.name, state.family)
         before = self.routers.get(key)
         self.routers[key] = state
+        for reason, text in state.warnings.items():
+            if before is None or before.warnings.get(reason) != text:
+                self._sparing.warning((key, reason), f"{state.name}/{state.family}: {reason}: {text}")
         if before is None or before.state == state.state:
             return
         self.transitions[state.name, state.family, state.state] += 1

@@ -145,6 +145,8 @@ def _warnings(picture: Picture, accepted: Accepted, refused: str | None, key: Ro
     if state:
         for reason, message in sorted(state.warnings.items()):
             yield _warning(reason, message)
+    if claims := [str(claim) for claim in picture.claims if claim.router == key]:
+        yield _warning("AddressClaimed", "; ".join(claims))
     if picture.disk_problem:
         yield _warning("NotSaved", picture.disk_problem)
     yield from _secret_and_probes(picture, accepted, key, state)

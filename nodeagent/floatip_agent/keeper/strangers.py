@@ -11,18 +11,17 @@ import dataclasses
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Literal
 
 from floatip_agent.configuration import Family
+from floatip_agent.keeper.ears import Ears
 from floatip_agent.keeper.logs import Sparing
 from floatip_agent.keeper.picture import Picture, Stranger
 from floatip_agent.linux.sockets import advertisement_socket
-from floatip_agent.ports import AdvertisementSocket, Interface, Packet
+from floatip_agent.ports import AdvertisementSocket, Packet
 from floatip_agent.vrrp import packet
 
 LOOK_EVERY = 0.25
 """Seconds."""
-PACKETS_A_LOOK = 256
 LISTEN_AGAIN_AFTER = 60.0
 """Seconds after which one that was heard may be heard again."""
 FORGET_AFTER = 300.0
@@ -77,13 +76,6 @@ class Strangers:
         )
 
 
-@dataclasses.dataclass(slots=True)
-class _Ear:
-    index: int
-    socket: AdvertisementSocket
-    listens_to: frozenset[int] = frozenset()
-
-
 class StrangerWatch:
     """Keeps `picture.strangers` current for the interfaces in use; `ours` are the virtual routers of this node."""
 
@@ -94,7 +86,7 @@ class StrangerWatch:
         self._in_use = in_use
         self._ours = ours
         self._strangers = Strangers()
-        self._ears: dict[tuple[str, Family], _Ear] = {}
+        self._ears: Ears[AdvertisementSocket] = Ears(advertisement_socket)
         self._sparing = Sparing()
 
     async def run(self) -> None:
@@ -102,39 +94,19 @@ class StrangerWatch:
         loop = asyncio.get_running_loop()
         try:
             while True:
-                self._open()
+                self._ears.open(self._in_use())
                 self._listen(loop.time())
                 await asyncio.sleep(LOOK_EVERY)
         except PermissionError:
             self._sparing.warning("raw", "no CAP_NET_RAW: foreign router IDs cannot be heard")
         finally:
-            for ear in self._ears.values():
-                ear.socket.close()
-
-    def _open(self) -> None:
-        """One socket for each interface in use and family; anew when the interface came anew. Raises PermissionError."""
-        indexes = {name: index for index, name in socket.if_nameindex()}
-        families: tuple[Literal["IPv4"], Literal["IPv6"]] = ("IPv4", "IPv6")
-        wanted: dict[tuple[str, Family], int] = {
-            (name, family): indexes[name] for name in self._in_use() if name in indexes for family in families
-        }
-        for key in [key for key, ear in self._ears.items() if wanted.get(key) != ear.index]:
-            self._ears.pop(key).socket.close()
-        for key, index in wanted.items():
-            if key in self._ears:
-                continue
-            try:
-                self._ears[key] = _Ear(index, advertisement_socket(Interface(index, key[0], True, b""), key[1]))
-            except PermissionError:
-                raise
-            except OSError:
-                continue  # without this family, or just gone: tried again at the next look
+            self._ears.close()
 
     def _listen(self, now: float) -> None:
         ours = self._ours()
         wall = datetime.now(UTC)
-        for (name, family), ear in self._ears.items():
-            for heard in _packets(ear.socket):
+        for name, family, ear in self._ears:
+            for heard in ear.heard():
                 number = _virtual_router_id(heard)
                 if number in ear.listens_to:
                     self._strangers.hear((name, number), _text(heard.source, family), now, wall)
@@ -142,22 +114,11 @@ class StrangerWatch:
         self._picture.strangers = self._strangers.present(now, ours)
         if before != _without_times(self._picture.strangers):
             self._picture.changed()
-        for (name, _), ear in self._ears.items():
+        for name, _, ear in self._ears:
             wanted = self._strangers.listen_to(name, now, ours)
             if wanted != ear.listens_to:
                 ear.socket.listen_to(sorted(wanted))
                 ear.listens_to = wanted
-
-
-def _packets(opened: AdvertisementSocket) -> list[Packet]:
-    """What is in the socket now."""
-    found: list[Packet] = []
-    try:
-        while len(found) < PACKETS_A_LOOK and (heard := opened.receive()):
-            found.append(heard)
-    except OSError:
-        return found  # the link is going; the next look finds it gone
-    return found
 
 
 def _virtual_router_id(heard: Packet) -> int:

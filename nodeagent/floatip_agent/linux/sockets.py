@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 from collections.abc import Sequence
 
 from floatip_agent.configuration import Family
+from floatip_agent.linux import packet_filter
 from floatip_agent.ports import AdvertisementSocket, Interface, Packet
 from floatip_agent.vrrp import packet
 from floatip_agent.vrrp.checksum import PROTOCOL
 
-_SO_BINDTODEVICE, _SO_ATTACH_FILTER, _SO_PRIORITY = 25, 26, 12
+_SO_BINDTODEVICE, _SO_PRIORITY = 25, 12
 _IP_PKTINFO, _IP_MULTICAST_ALL = 8, 49
 _IPV6_MULTICAST_ALL = 29
 _INTERNETWORK_CONTROL = 0xC0  # the type of service of keepalived's advertisements
 _PRIORITY_CONTROL = 6
 _RECEIVE_BUFFER = 256 * 1024
 _LARGEST = 8 + 255 * 16 + 60
-
-
-def _filter(virtual_router_ids: Sequence[int], prologue: Sequence[tuple[int, int, int, int]]) -> bytes:
-    """Classic BPF: accept the packets whose byte of the virtual router ID (loaded by the prologue) is listed."""
-    program = list(prologue)
-    for virtual_router_id in sorted(set(virtual_router_ids)):
-        program += [(0x15, 0, 1, virtual_router_id), (0x06, 0, 0, 0xFFFF)]  # jeq #id, 0, 1; ret #65535
-    program.append((0x06, 0, 0, 0))  # ret #0
-    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 
 
 # ldxb 4*([0]&0xf); ldb [x+1]: an IPv4 raw socket's packet begins with the IP header.
@@ -62,14 +53,9 @@ class _RawSocket:
         self._socket.close()
 
     def _attach(self, virtual_router_ids: Sequence[int]) -> None:
-        program = ctypes.create_string_buffer(_filter(virtual_router_ids, self._prologue()), None)
-        length = (len(program) - 1) // 8
-        header = struct.pack(
-            "=HxxxxxxQ" if ctypes.sizeof(ctypes.c_void_p) == 8 else "=HxxI", length, ctypes.addressof(program)
-        )
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, header)
+        packet_filter.attach(self._socket, packet_filter.accept(self._prologue(), virtual_router_ids))
 
-    def _prologue(self) -> Sequence[tuple[int, int, int, int]]:
+    def _prologue(self) -> Sequence[packet_filter.Instruction]:
         raise NotImplementedError
 
     def _join(self) -> None:
@@ -82,7 +68,7 @@ class IPv4Socket(_RawSocket):
     def __init__(self, interface: Interface) -> None:
         super().__init__(interface, socket.AF_INET)
 
-    def _prologue(self) -> Sequence[tuple[int, int, int, int]]:
+    def _prologue(self) -> Sequence[packet_filter.Instruction]:
         return _IPV4_PROLOGUE
 
     def _join(self) -> None:
@@ -117,7 +103,7 @@ class IPv6Socket(_RawSocket):
     def __init__(self, interface: Interface) -> None:
         super().__init__(interface, socket.AF_INET6)
 
-    def _prologue(self) -> Sequence[tuple[int, int, int, int]]:
+    def _prologue(self) -> Sequence[packet_filter.Instruction]:
         return _IPV6_PROLOGUE
 
     def _join(self) -> None:
