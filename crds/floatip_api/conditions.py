@@ -38,5 +38,8 @@ class Reason(StrEnum):
     NODE_FAULT = "NodeFault"
     NODE_UNKNOWN = "NodeUnknown"
     REAL_TIME_UNAVAILABLE = "RealTimeUnavailable"
+    ADDRESS_CLAIMED = "AddressClaimed"
+    ADDRESS_LOST = "AddressLost"
+    LOOPED_BACK = "LoopedBack"
     WIRE_MISMATCH = "WireMismatch"
     PROBES_STALE = "ProbesStale"

@@ -22,6 +22,7 @@ from floatip_api.parts import (
     State,
     TrackedInterface,
     VirtualRouterID,
+    Warning,  # noqa: A004
 )
 
 LabelValue = Annotated[str, Field(max_length=63)]
@@ -121,6 +122,9 @@ class NodeStatus(Model):
     since: DateTime | None = Field(default=None, description="When the state changed last, by the node's clock.")
     transitions: int | None = Field(default=None, description="State changes since the agent's engine started.")
     reason: Annotated[str, Field(max_length=1024)] | None = Field(default=None, description="Why it is in this state.")
+    warnings: Annotated[list[Warning], Field(max_length=16)] = Field(
+        default=[], description="What is odd, by its agent's word; each is also told as an Event when it appears."
+    )
 
 
 class Display(Model):

@@ -20,6 +20,7 @@ from floatip_api.parts import (
     Probe,
     TrackedInterface,
     VirtualRouterID,
+    Warning,  # noqa: A004
 )
 
 RequestID = Annotated[str, Field(min_length=1, max_length=128)]
@@ -90,15 +91,6 @@ class Interface(Model):
     name: InterfaceName = Field(description="Its name.")
     up: bool = Field(description="Administratively up and with carrier.")
     addresses: list[AddressWithPrefix] = Field(default=[], description="The node's own addresses on it.")
-
-
-class Warning(Model):  # noqa: A001 - the word for it
-    """Something odd that does not keep the router from working."""
-
-    reason: Annotated[str, Field(max_length=64)] = Field(
-        description="RivalHeard, WireMismatch, ProbesStale, NotInDocument ..."
-    )
-    message: Annotated[str, Field(max_length=1024)] = Field(description="A sentence for people.")
 
 
 class VirtualRouterStatus(Model):

@@ -21,7 +21,6 @@ from floatip_api.floatingipnode import (
     Request,
     VirtualRouter,
     VirtualRouterStatus,
-    Warning,  # noqa: A004
 )
 from floatip_api.parts import (
     VRRP,
@@ -34,6 +33,7 @@ from floatip_api.parts import (
     State,
     TCPSocket,
     TrackedInterface,
+    Warning,  # noqa: A004
 )
 
 __all__ = [

@@ -122,8 +122,18 @@ class Kube:
             await self._apply(path, wanted)
 
     async def record_event(self, event: Object) -> None:
-        """Events about objects without a namespace live in `default`."""
-        await self._request("POST", "/api/v1/namespaces/default/events", body=event)
+        """One that is there already is counted again. Events about objects without a namespace live in `default`."""
+        path = "/api/v1/namespaces/default/events"
+        try:
+            await self._request("POST", path, body=event)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            path += f"/{event['metadata']['name']}"
+            merge = "application/merge-patch+json"
+            change = {"lastTimestamp": event["lastTimestamp"]}
+            present = await self._request("PATCH", path, body=change, content=merge)
+            await self._request("PATCH", path, body={"count": present.get("count", 1) + 1}, content=merge)
 
     async def is_definition_deleted(self) -> bool:
         definition = await self.get(_DEFINITION)

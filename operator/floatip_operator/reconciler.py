@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
+import hashlib
 import logging
-import uuid
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
@@ -27,6 +27,8 @@ TICK = 5.0
 """Seconds after which ages (Leases, claims) are looked at again although nothing happened."""
 _SETTLE = 0.05
 """Seconds that a burst of events gets to end before a decision is made from it."""
+_EVENT_LENGTH = 1024
+"""Characters of a message: an Event is read in a line."""
 _AT_ONCE = 16
 """Writes under way together."""
 
@@ -194,11 +196,14 @@ def _version(entry: FloatingIP | FloatingIPNode) -> dict[str, str]:
 
 
 def _event(event: Event) -> dict[str, Any]:
+    """Named by what it says: what happens again is counted on the same object, as kubectl shows it."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    said = "\n".join((event.uid, event.type, event.reason, event.message))
+    digest = hashlib.sha256(said.encode()).hexdigest()[:16]
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{event.floating_ip}.{uuid.uuid4().hex[:16]}", "namespace": "default"},
+        "metadata": {"name": f"{event.floating_ip}.{digest}", "namespace": "default"},
         "involvedObject": {
             "apiVersion": names.API_VERSION,
             "kind": names.FLOATING_IP,
@@ -207,7 +212,7 @@ def _event(event: Event) -> dict[str, Any]:
         },
         "type": event.type,
         "reason": event.reason,
-        "message": event.message,
+        "message": event.message[:_EVENT_LENGTH],
         "source": {"component": kube.FIELD_MANAGER},
         "firstTimestamp": now,
         "lastTimestamp": now,

@@ -15,6 +15,16 @@ from floatip_operator.decide.standing import Standing
 
 _DISPLAY_LENGTH, _MESSAGE_LENGTH = 8192, 32768
 """Characters that the schema takes: 128 nodes with long names or reasons have more to say."""
+_WARNING_LENGTH = 256
+"""Characters of a node's warning here; the whole sentence stands in its FloatingIPNode."""
+_DEGRADING = (
+    Reason.ADDRESS_CLAIMED,
+    Reason.ADDRESS_LOST,
+    Reason.LOOPED_BACK,
+    Reason.WIRE_MISMATCH,
+    Reason.PROBES_STALE,
+)
+"""Warnings of agents that make a floating IP Degraded, the gravest first."""
 
 Said = tuple[bool, Reason, str]
 """Whether the condition is True, why in one word, and in a sentence."""
@@ -92,6 +102,7 @@ def _node_status(
         since=said.since,
         transitions=said.transitions,
         reason=said.reason,
+        warnings=[w.model_copy(update={"message": w.message[:_WARNING_LENGTH]}) for w in said.warnings],
     )
 
 
@@ -151,8 +162,13 @@ def _ready(standing: Standing, verdict: Verdict, nodes: list[NodeStatus], holder
     unknown = sorted({n.name for n in nodes if n.state == "Unknown" and n.name in standing.active})
     if unknown:
         return False, Reason.HOLDER_UNKNOWN, f"last held by {', '.join(unknown)}, whose agent has not been heard of"
-    states = ", ".join(f"{node.name} {node.state}" for node in nodes) or "no node takes part"
+    states = ", ".join(dict.fromkeys(map(_standing, nodes))) or "no node takes part"
     return False, Reason.NO_HOLDER, f"no node holds it: {states}"
+
+
+def _standing(node: NodeStatus) -> str:
+    because = f" ({node.reason})" if node.state == "Fault" and node.reason else ""
+    return f"{node.name} {node.state}{because}"
 
 
 def _single_holder(standing: Standing, holders: list[str], snapshot: Snapshot) -> Said:
@@ -181,7 +197,7 @@ def _degraded(
             Reason.NODE_UNKNOWN,
             f"the agent of {', '.join(unknown)} has not been heard of for {UNKNOWN_AFTER:.0f} s",
         )
-    for reason in (Reason.WIRE_MISMATCH, Reason.PROBES_STALE):
+    for reason in _DEGRADING:
         if found := _warned(standing, reason):
             return True, reason, found
     backups = {node.name for node in nodes if node.state == "Backup"} - set(holders)

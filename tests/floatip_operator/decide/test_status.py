@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from floatip_api.v1alpha1 import Condition, FloatingIPStatus
-from floatip_operator.decide.events import events_between
 from floatip_operator.decide.plan import decide
 from floatip_operator.decide.snapshot import Snapshot
 from in_memory.cluster import NOW, document, floating_ip, router, said, snapshot
@@ -123,6 +122,26 @@ def test_degraded(first: str, second: str, ages: dict[str, float], reason: str) 
     assert (found.status, found.reason) == ("True", reason)
 
 
+@pytest.mark.parametrize("reason", ["AddressClaimed", "AddressLost", "LoopedBack", "WireMismatch", "ProbesStale"])
+def test_what_an_agent_warns_of_is_degraded_and_stands_beside_the_node(reason: str) -> None:
+    warning = {"reason": reason, "message": "10.0.0.9 does what it should not"}
+    entries = [document("n1", [router()], [said("Active", warnings=[warning])])]
+    entries.append(document("n2", [router(priority=100)], [said("Backup", priority=100)]))
+    world = snapshot([floating_ip(nodes=NODES, virtualRouterID=51)], entries)
+    found = _condition(world, "Degraded")
+    assert (found.status, found.reason, found.message) == ("True", reason, f"n1: {warning['message']}")
+    assert [(node.name, [w.reason for w in node.warnings]) for node in _status(world).nodes] == [
+        ("n1", [reason]),
+        ("n2", []),
+    ]
+
+
+def test_nobody_holds_it_and_it_says_why() -> None:
+    reason = "no unicast peers: silent"
+    world = snapshot([floating_ip(nodes=NODES[:1])], [document("n1", [router()], [said("Fault", reason=reason)])])
+    assert _condition(world, "Ready").message == "no node holds it: n1 Fault (no unicast peers: silent)"
+
+
 def test_active_in_one_family_of_two_is_not_the_holder() -> None:
     """api.md: "activeNodes has a node only when it is Active in every family the object has"."""
     wanted = floating_ip(nodes=NODES[:1], virtualRouterID=51, addresses=["10.0.0.100/24", "fd00::100/64"])
@@ -142,14 +161,6 @@ def test_transition_times_stay_where_the_status_stays() -> None:
 def test_an_unchanged_status_is_not_written() -> None:
     before = _status(_world("Active", "Backup"))
     assert decide(_world("Active", "Backup", spec={"status": before.to_manifest()})).statuses == ()
-
-
-def test_events_of_a_move() -> None:
-    world = _world("Active", "Backup")
-    before = world.floating_ips[0].model_copy(update={"status": _status(world)})
-    moved = _status(_world("Fault", "Active"))
-    found = [(event.type, event.reason) for event in events_between(before, moved)]
-    assert found == [("Normal", "ActiveNodeChanged"), ("Warning", "NodeFault")]
 
 
 def test_a_status_never_outgrows_the_schema() -> None:
