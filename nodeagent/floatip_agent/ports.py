@@ -60,7 +60,11 @@ class AddressTable(Protocol):
     """The floating addresses in the kernel."""
 
     def assign(self, interface: Interface, addresses: Sequence[bytes]) -> None:
-        """Put them there, or renew their lifetime. Foreign ones are left as they are. Raises OSError naming the address."""
+        """Put them there, with a fresh lifetime. Foreign ones are left as they are. Raises OSError naming the address."""
+        ...
+
+    def renew(self, interface: Interface, addresses: Sequence[bytes]) -> Mapping[bytes, OSError]:
+        """A fresh lifetime for what was assigned. Never waits; returns, once, what earlier renewals of these failed with."""
         ...
 
     def release(self, interface: Interface, addresses: Sequence[bytes]) -> None:

@@ -67,6 +67,11 @@ class MemoryAddresses:
             self._refuse(address)
             self._keep(interface, [InterfaceAddress(address, len(address) * 8, is_ours=True)], without=address)
 
+    def renew(self, interface: Interface, addresses: Sequence[bytes]) -> Mapping[bytes, OSError]:
+        self._node.done.append(("renew", interface.name, tuple(addresses)))
+        refused = {address: self._node.refuse[address] for address in addresses if address in self._node.refuse}
+        return {address: OSError(number, os.strerror(number)) for address, number in refused.items()}
+
     def release(self, interface: Interface, addresses: Sequence[bytes]) -> None:
         self._node.done.append(("release", interface.name, tuple(addresses)))
         for address in addresses:

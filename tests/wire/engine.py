@@ -48,10 +48,11 @@ class EngineAgent(Program):
         """What a keeper hears when it connects; empty when there is no engine."""
         data = b""
         with socket.socket(socket.AF_UNIX) as stream:
-            stream.settimeout(0.03)
+            stream.settimeout(0.5)
             try:
                 stream.connect(str(self.run_dir / "engine.sock"))
-                while chunk := stream.recv(1 << 20):
+                # EngineState says that the picture is whole.
+                while b'"EngineState"' not in data and (chunk := stream.recv(1 << 20)):
                     data += chunk
             except OSError:
                 pass

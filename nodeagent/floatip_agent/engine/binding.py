@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from floatip_agent.configuration import RouterConfiguration
 from floatip_agent.ports import Interface, InterfaceAddress
@@ -37,6 +37,16 @@ def bind(router: RouterConfiguration, interfaces: Mapping[str, Interface]) -> Bi
     source = _source(router, interface, frozenset(floating + excluded))
     wire = _wire(router, floating)
     return Binding(interface, source, wire, wire.addresses + excluded, _lost(router, interfaces))
+
+
+def concerns(router: RouterConfiguration, name: str, states: Iterable[Interface]) -> bool:
+    """Whether an interface that was or is so has a part in where the router lives, or in why it lives nowhere."""
+    if name == router.interface or any(name == tracked for tracked, _ in router.tracked_interfaces):
+        return True
+    if router.interface is not None:
+        return False
+    first = _packed(router.addresses[0])
+    return any(_holds(own, first) for link in states for own in link.addresses)
 
 
 def _interface(router: RouterConfiguration, interfaces: Mapping[str, Interface], first: bytes) -> Interface:

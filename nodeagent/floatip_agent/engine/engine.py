@@ -6,25 +6,32 @@ counted or becomes a fault of its router; no exception of the kernel reaches the
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from floatip_agent.configuration import Configuration, Family, Health, RouterConfiguration
-from floatip_agent.engine.binding import Unbound, bind
-from floatip_agent.engine.executor import RETRY_ASSIGN, Channel, Executor
+from floatip_agent.engine.announcements import Announcements
+from floatip_agent.engine.binding import Unbound, bind, concerns
+from floatip_agent.engine.channels import Channels
+from floatip_agent.engine.executor import RETRY, Channel, Executor
 from floatip_agent.engine.lateness import Lateness
+from floatip_agent.engine.links import Change, Links
 from floatip_agent.engine.router import Router, text_of
+from floatip_agent.engine.schedule import Schedule
 from floatip_agent.messages import Applied, Message, RouterGone
-from floatip_agent.ports import AdvertisementSocket, Interface, Node, Packet
+from floatip_agent.ports import Node, Packet
 from floatip_agent.vrrp import actions, packet, timers
 from floatip_agent.vrrp.group import Group
 from floatip_agent.vrrp.router import Active
 
 Key = tuple[str, Family]
 
-RENEWAL = timers.SECOND
-"""How often the lifetime of held addresses (3 s) is renewed."""
+GROUPS_AT_ONCE = 64
+"""Groups that are served before packets are looked at again."""
+UPKEEP = timers.SECOND
+"""How often the lifetime of a router's addresses (3 s) is renewed and what failed is looked at."""
+_UPKEEP_AT_ONCE, _UPKEEP_GAP = 16, timers.SECOND // 100
+"""Routers that became Active together do not renew together: this many in a turn, with this time between two turns."""
 
 
 class Engine:
@@ -36,25 +43,25 @@ class Engine:
         self._wall = wall
         self.routers: dict[Key, Router] = {}
         self.groups: dict[str, Group[Key]] = {}
-        self.sockets: dict[Channel, AdvertisementSocket] = {}
-        self._executor = Executor(node, self.sockets)
+        self.channels = Channels(node)
+        self._executor = Executor(node, self.channels.sockets)
         self.lateness = Lateness()
         self.is_health_stale = True
-        self._by_virtual_router_id: dict[tuple[Channel, int], Router] = {}
-        self._renew_at = 0
-        self._reopen_at: int | None = None
+        self.shortest_interval = timers.SECOND
+        self._members: dict[str, list[Router]] = {}
+        self._links = Links()
+        self._timeouts: Schedule[str] = Schedule()
+        self._upkeep: Schedule[Key] = Schedule()
+        self._upkeep_not_before = 0
+        self._announcements = Announcements()
 
     @property
     def deadline(self) -> int | None:
         """When `handle_timeouts` is due, or None while there is nothing to run."""
-        if not self.routers:
-            return None
-        due = [at for group in self.groups.values() if (at := group.deadline) is not None]
-        return min([*due, self._renew_at])
-
-    @property
-    def shortest_interval(self) -> int:
-        return min((r.configuration.advertisement_interval for r in self.routers.values()), default=timers.SECOND)
+        upkeep = self._upkeep.first
+        upkeep = None if upkeep is None else max(upkeep, self._upkeep_not_before)
+        due = (self._timeouts.first, upkeep, self._announcements.deadline)
+        return min((at for at in due if at is not None), default=None)
 
     def apply(self, serial: int, configuration: Configuration, now: int) -> Applied:
         """Run exactly this from now on; a router that stays goes on with its role."""
@@ -64,29 +71,36 @@ class Engine:
             self._report(RouterGone(*key))
         for key, router in wanted.items():
             self._configure(router, configuration.health.get(key[0], Health()), now)
-        self._settle(now)
-        self.report_all()
+        intervals = (router.advertisement_interval for router in configuration.routers)
+        self.shortest_interval = min(intervals, default=timers.SECOND)
+        self._links.look(self._node.interfaces.by_name)
+        self._settle(self.routers.values(), now)
         return Applied(serial, configuration.generation)
 
     def set_health(self, name: str, health: Health, now: int) -> None:
-        for router in [router for router in self.routers.values() if router.configuration.name == name]:
+        concerned = [router for router in self.routers.values() if router.configuration.name == name]
+        for router in concerned:
             router.health = health
-        self._settle(now)
-        self.report_all(name)
+        self._settle(concerned, now)
 
     def interfaces_changed(self, now: int) -> None:
-        """A link or an address came, went or changed."""
-        before = {key: _present(router) for key, router in self.routers.items()}
-        self._settle(now)
-        for key, router in self.routers.items():
-            if router.role == "Active":
-                self._mend(router, before[key], now)
-        self.report_all()
+        """A link or an address came, went or changed. What that cannot concern is not looked at."""
+        changes = self._links.look(self._node.interfaces.by_name)
+        moved = [(change.name, change.own) for change in changes if change.own]
+        routers = self.routers.values() if moved else ()
+        concerned = [router for router in routers if any(concerns(router.configuration, *own) for own in moved)]
+        if concerned:
+            self._settle(concerned, now)
+        for change in changes:
+            if change.lost or change.ahead:
+                for router in self.routers.values():
+                    if router.role == "Active" and router.binding and router.binding.interface.name == change.name:
+                        self._mend(router, change, now)
 
     def receive(self, channel: Channel, received: Packet, now: int) -> None:
         """One packet from a socket."""
         virtual_router_id = received.message[1] if len(received.message) > 1 else 0
-        router = self._by_virtual_router_id.get((channel, virtual_router_id))
+        router = self.channels.router(channel, virtual_router_id)
         if router is None or router.binding is None or router.role == "Initialize":
             return
         outcome: packet.Advertisement | packet.DropReason = packet.DropReason.OWN_SOURCE
@@ -101,25 +115,35 @@ class Engine:
             return
         router.received += 1
         self._compare(router, outcome, now)
-        self._execute(self.groups[router.group].receive(router.key, outcome, now), now)
+        self._execute(router.group, self.groups[router.group].receive(router.key, outcome, now), now)
 
-    def handle_timeouts(self, now: int) -> None:
-        """Everything that is due, the advertisements first."""
-        for group in list(self.groups.values()):
-            deadline = group.deadline
-            if deadline is not None and deadline <= now:
-                due = group.handle_timeout(now)
-                if any(isinstance(action, actions.SendAdvertisement) for _, action in due):
-                    self.lateness.add(now - deadline)
-                self._execute(due, now)
-        if self.routers and now >= self._renew_at:
-            self._renew_at = now + RENEWAL
-            self._renew(now)
+    def handle_timeouts(self, now: int, *, heard_all: bool = True) -> None:
+        """What is due, the advertisements first; a part of it when it is much: `deadline` is in the past then. Unless all that
+        arrived was heard, no Backup takes over: an advertisement that lies unread is proof of life."""
+        waiting = []
+        handled = 0
+        while handled < GROUPS_AT_ONCE and (due := self._timeouts.take(now)) is not None:
+            deadline, name = due
+            group = self.groups[name]
+            if not heard_all and not group.is_active:
+                waiting.append(due)
+                continue
+            handled += 1
+            pairs = group.handle_timeout(now)
+            if any(isinstance(action, actions.SendAdvertisement) for _, action in pairs):
+                self.lateness.add(now - deadline)
+            self._execute(name, pairs, now)
+        for deadline, name in waiting:
+            self._timeouts.set(name, deadline)
+        for key, addresses in self._announcements.take(now):
+            self._executor.announce(self.routers[key], addresses)
+        if now >= self._upkeep_not_before:
+            self._keep_up(now)
 
     def shutdown(self, now: int) -> None:
         """A planned leave: priority 0 for every Active, addresses off."""
-        for group in self.groups.values():
-            self._execute(group.shutdown("the agent stops"), now)
+        for name, group in self.groups.items():
+            self._execute(name, group.shutdown("the agent stops"), now)
         self.report_all()
 
     def report_all(self, name: str | None = None) -> None:
@@ -142,6 +166,8 @@ class Engine:
         if router is None:
             router = self.routers[wanted.key] = Router(wanted, health, self._wall())
             self.groups.setdefault(router.group, Group())
+            self._members.setdefault(router.group, []).append(router)
+            self._upkeep.set(wanted.key, now)
             return
         if wanted.release is None:
             router.released = None
@@ -153,30 +179,45 @@ class Engine:
         router = self.routers[key]
         group = self.groups[router.group]
         if key in group.members:
-            self._execute(group.remove(key, reason), now)
+            self._execute(router.group, group.remove(key, reason), now)
         del self.routers[key]
-        if not any(other.group == router.group for other in self.routers.values()):
-            del self.groups[router.group]
+        self._upkeep.set(key, None)
+        self._left(router.group, router)
 
     def _move(self, router: Router, before: str) -> None:
         """Into another sync group, with its role."""
         old, new = self.groups[before], self.groups.setdefault(router.group, Group())
         if router.key in old.members:
             new.join(router.key, old.leave(router.key))
-        if not any(other.group == before for other in self.routers.values()):
-            del self.groups[before]
+        self._members.setdefault(router.group, []).append(router)
+        self._timeouts.set(router.group, new.deadline)
+        self._left(before, router)
 
-    def _settle(self, now: int) -> None:
-        """Bring bindings, sockets and groups in line with configuration, health and interfaces."""
-        for router in self.routers.values():
+    def _left(self, group: str, router: Router) -> None:
+        self._members[group].remove(router)
+        if self._members[group]:
+            self._timeouts.set(group, self.groups[group].deadline)
+        else:
+            del self.groups[group], self._members[group]
+            self._timeouts.set(group, None)
+
+    def _settle(self, routers: Collection[Router], now: int) -> None:
+        """Bring bindings, sockets and groups of these in line with configuration, health and interfaces."""
+        for router in routers:
             self._bind(router, now)
-        self._open_sockets(now)
-        for name, group in self.groups.items():
-            self._settle_group(group, [r for r in self.routers.values() if r.group == name], now)
+        groups = dict.fromkeys(router.group for router in routers)
+        for router, reason in self.channels.settle(self.routers.values()):
+            self._unbind(router, reason, now)
+            router.retry_at = now + RETRY
+            groups[router.group] = None
+        for name in groups:
+            self._settle_group(name, now)
+            for router in self._members[name]:
+                self.report(router)
 
     def _bind(self, router: Router, now: int) -> None:
         try:
-            binding = bind(router.configuration, self._node.interfaces.by_name)
+            binding = bind(router.configuration, self._links.own)
         except Unbound as reason:
             self._unbind(router, str(reason), now)
             return
@@ -188,49 +229,17 @@ class Engine:
     def _unbind(self, router: Router, reason: str, now: int) -> None:
         """The whole group lets go while the old binding can still say so."""
         if router.binding is not None:
-            self._execute(self.groups[router.group].shutdown(reason), now)
+            self._execute(router.group, self.groups[router.group].shutdown(reason), now)
         router.set_binding(None, reason)
 
-    def _open_sockets(self, now: int) -> None:
-        """One socket for each channel in use, listening to the virtual router IDs on it."""
-        self._by_virtual_router_id = {}
-        listeners: dict[Channel, list[int]] = {}
-        for router in sorted(self.routers.values(), key=lambda router: router.role == "Initialize"):
-            if router.binding is None:
-                continue
-            channel = (router.binding.interface.index, router.configuration.family)
-            virtual_router_id = router.configuration.virtual_router_id
-            other = self._by_virtual_router_id.setdefault((channel, virtual_router_id), router)
-            if other is not router:
-                name = router.binding.interface.name
-                taken = f"router ID {virtual_router_id} on {name} is {other.configuration.name}'s already"
-                self._unbind(router, taken, now)
-            elif self._is_open(channel, router, now):
-                listeners.setdefault(channel, []).append(virtual_router_id)
-        for channel in [channel for channel in self.sockets if channel not in listeners]:
-            self.sockets.pop(channel).close()
-        for channel, virtual_router_ids in listeners.items():
-            self.sockets[channel].listen_to(virtual_router_ids)
-
-    def _is_open(self, channel: Channel, router: Router, now: int) -> bool:
-        if channel in self.sockets:
-            return True
-        assert router.binding is not None
-        try:
-            self.sockets[channel] = self._node.advertisement_socket(router.binding.interface, channel[1])
-        except OSError as error:
-            router.set_binding(None, f"no VRRP socket on {router.binding.interface.name}: {error.strerror}")
-            self._reopen_at = now + RETRY_ASSIGN
-            return False
-        return True
-
-    def _settle_group(self, group: Group[Key], members: list[Router], now: int) -> None:
+    def _settle_group(self, name: str, now: int) -> None:
+        group, members = self.groups[name], self._members[name]
         running = sorted((r for r in members if r.configuration.release is None), key=lambda router: router.key)
         for router in members:
             if router.configuration.release is not None:
                 self._let_go(group, router, now)
         if fault := _spread_fault(running):
-            self._execute(group.shutdown(fault), now)
+            self._execute(name, group.shutdown(fault), now)
             return
         lowest = min((router.own_priority for router in running), default=packet.OWNER)
         for place, router in enumerate(running):
@@ -239,23 +248,24 @@ class Engine:
             if router.key not in group.members:
                 group.add(router.key, parameters)
             elif group.members[router.key].parameters != parameters:
-                self._execute(group.reconfigure(router.key, parameters, now), now)
+                self._execute(name, group.reconfigure(router.key, parameters, now), now)
         asked = [router for router in running if router.take_leave()]
         if asked:
-            self._execute(group.hand_over(now, "asked to hand over"), now)
+            self._execute(name, group.hand_over(now, "asked to hand over"), now)
         # api.md: FirstResult is "Initialize and silent until there is one"; a router that runs already is not stopped by it.
         if not any(router.health.waiting for router in running):
-            self._execute(group.startup(now), now)
+            self._execute(name, group.startup(now), now)
 
     def _let_go(self, group: Group[Key], router: Router, now: int) -> None:
         """An order to release: confirmed only when the addresses are out of the kernel."""
         if router.key in group.members:
-            self._execute(group.remove(router.key, "released on request"), now)
+            self._execute(router.group, group.remove(router.key, "released on request"), now)
         if not router.held:
             router.released = router.configuration.release
 
-    def _execute(self, pairs: Iterable[tuple[Key, actions.Action]], now: int) -> None:
-        """The actions of one group, in order; when an address cannot be assigned the whole group gives up instead."""
+    def _execute(self, group: str, pairs: Iterable[tuple[Key, actions.Action]], now: int) -> None:
+        """The actions of one group, in order; when an address cannot be assigned the whole group gives up instead. Then wake up when
+        it is due next."""
         for key, action in pairs:
             router = self.routers[key]
             match action:
@@ -266,57 +276,64 @@ class Engine:
                         self._give_up(router, now)
                         return
                 case actions.ReleaseAddresses():
+                    self._announcements.stop(key)
                     self._executor.release(router)
                 case actions.Announce():
-                    self._executor.announce(router)
+                    self._announcements.start(key, router.held, router.configuration.announcement_count)
                 case actions.Transition(to=to, reason=reason):
                     router.transition(to, reason, self._wall())
                     self.report(router)
+        self._timeouts.set(group, self.groups[group].deadline)
 
-    def _renew(self, now: int) -> None:
-        """Once a second: held addresses get a new lifetime, what failed is tried again."""
-        retry = False
-        for router in list(self.routers.values()):
-            router.forget_warnings(now)
-            if router.role == "Active":
-                if not self._executor.assign(router, now):
-                    self._give_up(router, now)
-            elif router.held:
-                self._executor.release(router)
-                retry = retry or router.configuration.release is not None
-            if router.assign_fault is not None and now >= router.retry_assign_at:
-                router.assign_fault = None
-                retry = True
-        if self._reopen_at is not None and now >= self._reopen_at:
-            self._reopen_at = None
-            retry = True
-        if retry:
-            self._settle(now)
+    def _keep_up(self, now: int) -> None:
+        """Once a second for each router: held addresses get a new lifetime, what failed is tried again."""
+        due: list[Router] = []
+        while len(due) < _UPKEEP_AT_ONCE and (entry := self._upkeep.take(now)) is not None:
+            due.append(self.routers[entry[1]])
+            self._upkeep.set(entry[1], now + UPKEEP)
+        if not due:
+            return
+        self._upkeep_not_before = now + _UPKEEP_GAP
+        for router in self._executor.renew([router for router in due if router.role == "Active"], now):
+            self._give_up(router, now)
+        retried = [router for router in due if self._has_to_retry(router, now)]
+        if retried:
+            self._settle(retried, now)
+
+    def _has_to_retry(self, router: Router, now: int) -> bool:
+        router.forget_warnings(now)
+        is_releasing = router.role != "Active" and bool(router.held)
+        if is_releasing:
+            self._executor.release(router)
+        if router.retry_at is not None and now >= router.retry_at:
+            router.retry_at = router.assign_fault = None
+            return True
+        return is_releasing and router.configuration.release is not None
 
     def _give_up(self, router: Router, now: int) -> None:
         """Never advertise what is not held: priority 0 and a fault."""
-        members = [other for other in self.routers.values() if other.group == router.group]
+        members = self._members[router.group]
         _spread_fault([other for other in members if other.configuration.release is None])
-        self._execute(self.groups[router.group].shutdown(router.assign_fault or ""), now)
+        self._execute(router.group, self.groups[router.group].shutdown(router.assign_fault or ""), now)
         for member in members:
             self.report(member)
 
-    def _mend(self, router: Router, before: frozenset[bytes], now: int) -> None:
+    def _mend(self, router: Router, change: Change, now: int) -> None:
         """Held addresses that somebody else took out are put back at once, instead of giving the role up; and they stay
         behind the node's own, which a DHCP renewal puts last: the first address is the one that programs pick as theirs."""
-        assert router.binding is not None
-        lost = before.difference(_present(router)).intersection(router.held)
+        lost = change.lost.intersection(router.held)
         if lost and now >= router.lost_at + timers.SECOND:
             router.lost_at = now
             router.noted["AddressLost"] += 1
-        elif _precedes_own(router.binding.interface, router.held):
+        elif change.ahead.intersection(router.held):
             self._executor.release(router)
         else:
             return
         if not self._executor.assign(router, now):
             self._give_up(router, now)
         elif lost:
-            self._executor.announce(router)
+            self._announcements.start(router.key, router.held, router.configuration.announcement_count)
+        self.report(router)
 
     def _compare(self, router: Router, heard: packet.Advertisement, now: int) -> None:
         """Note what is odd in an accepted advertisement, and who is Active."""
@@ -350,17 +367,3 @@ def _spread_fault(members: list[Router]) -> str | None:
         others = [f"{key[0]}/{key[1]}: {fault}" for key, fault in faults.items() if key != router.key]
         router.group_fault = f"sync group: {others[0]}" if others else None
     return next(iter(faults.values()), None)
-
-
-def _present(router: Router) -> frozenset[bytes]:
-    """The addresses that the kernel showed on the router's interface when it was bound."""
-    if router.binding is None:
-        return frozenset()
-    return frozenset(known.address for known in router.binding.interface.addresses)
-
-
-def _precedes_own(interface: Interface, held: tuple[bytes, ...]) -> bool:
-    """Whether an IPv4 address of the node itself stands behind a floating one."""
-    ipv4 = [known for known in interface.addresses if len(known.address) == 4]
-    after_floating = itertools.dropwhile(lambda known: known.address not in held, ipv4)
-    return any(not known.is_ours for known in after_floating if known.address not in held)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from floatip_agent.configuration import Family
 from floatip_agent.engine.router import Router
@@ -12,7 +12,8 @@ from floatip_agent.vrrp import timers
 Channel = tuple[int, Family]
 """An interface index and a family: one socket each."""
 
-RETRY_ASSIGN = 5 * timers.SECOND
+RETRY = 5 * timers.SECOND
+"""After which what the kernel refused is tried again."""
 
 
 class Executor:
@@ -47,11 +48,27 @@ class Executor:
             router.held, router.held_on = wanted, router.binding.interface
             self._node.addresses.assign(router.binding.interface, wanted)
         except OSError as error:
-            router.assign_fault = f"cannot assign {error.strerror}"
-            router.retry_assign_at = now + RETRY_ASSIGN
+            _cannot_assign(router, error, now)
             return False
-        router.assign_fault = None
+        router.assign_fault = router.retry_at = None
         return True
+
+    def renew(self, routers: Iterable[Router], now: int) -> list[Router]:
+        """A fresh lifetime for what these hold, in one request for each interface. Returns those that must give the role up."""
+        on: dict[int, list[Router]] = {}
+        for router in routers:
+            if router.held_on is not None:
+                on.setdefault(router.held_on.index, []).append(router)
+        failed: list[Router] = []
+        for holders in on.values():
+            interface = holders[0].held_on
+            assert interface is not None
+            failures = self._node.addresses.renew(interface, [known for router in holders for known in router.held])
+            for router in holders if failures else ():
+                if error := next((failures[known] for known in router.held if known in failures), None):
+                    _cannot_assign(router, error, now)
+                    failed.append(router)
+        return failed
 
     def release(self, router: Router) -> None:
         if router.held_on is None:
@@ -64,10 +81,15 @@ class Executor:
             return
         router.held, router.held_on = (), None
 
-    def announce(self, router: Router) -> None:
+    def announce(self, router: Router, addresses: Sequence[bytes]) -> None:
+        """One frame for each address."""
         assert router.binding is not None
         try:
-            for _ in range(router.configuration.announcement_count):
-                self._node.announcer.announce(router.binding.interface, router.binding.held)
+            self._node.announcer.announce(router.binding.interface, addresses)
         except OSError as error:
             router.noted[f"AnnounceFailed{error.errno}"] += 1
+
+
+def _cannot_assign(router: Router, error: OSError, now: int) -> None:
+    router.assign_fault = f"cannot assign {error.strerror}"
+    router.retry_at = now + RETRY

@@ -1,7 +1,7 @@
 """The engine's one waiting place: orders and link changes are taken in first, then packets, then the timers are served.
 
-A wake-up reads at most 64 packets from a socket, and for at most a quarter of the shortest period, so that a flood cannot
-starve the timers; an expired Active_Down_Timer never acts before the socket was looked at.
+A wake-up reads at most 64 packets, shared by the sockets that have any, so that a flood cannot starve the timers. An expired
+Active_Down_Timer does not act while packets lie unread, unless that lasts for a quarter of the shortest period.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from floatip_agent.vrrp import timers
 
 PACKETS_AT_ONCE = 64
 _TELEMETRY_BATCH = 16
-"""Routers whose counters are looked at in one go."""
+"""Routers whose state is told in one go."""
 _MOST_CONNECTIONS = 8
 ENDING = frozenset((signal.SIGTERM, signal.SIGINT))
 """The signals that mean: leave. The guard forks with them blocked."""
@@ -55,6 +55,8 @@ class Loop:
         self._ordered: Configure | None = None
         self._engine = Engine(node, self._report)
         self._sockets: dict[int, tuple[Channel, AdvertisementSocket]] = {}
+        self._sockets_version = 0
+        self._unread_since: int | None = None
         self._epoll = select.epoll()
         self._telemetry_at = 0
         self._telemetry_from = 0
@@ -72,10 +74,9 @@ class Loop:
             self._timer.arm(self._next_deadline())
             self._take_in({fd for fd, _ in self._epoll.poll()}, wakeup)
             # Asked again: an order may have taken long, and what arrived meanwhile is proof of life.
-            for fd in {fd for fd, _ in self._epoll.poll(0)} & self._sockets.keys():
-                self._receive(*self._sockets[fd])
+            heard_all = self._hear([fd for fd, _ in self._epoll.poll(0) if fd in self._sockets])
             now = time.monotonic_ns()
-            self._engine.handle_timeouts(now)
+            self._engine.handle_timeouts(now, heard_all=heard_all)
             self._send_telemetry(now)
         self._engine.shutdown(time.monotonic_ns())
         for connection in self._keepers.values():
@@ -101,7 +102,11 @@ class Loop:
 
     def _register_sockets(self) -> None:
         """Bring epoll in line with the engine's sockets, which come and go with configuration and links."""
-        wanted = {opened.fileno(): (channel, opened) for channel, opened in self._engine.sockets.items()}
+        channels = self._engine.channels
+        if channels.version == self._sockets_version:
+            return
+        self._sockets_version = channels.version
+        wanted = {opened.fileno(): (channel, opened) for channel, opened in channels.sockets.items()}
         for fd in [fd for fd, entry in self._sockets.items() if wanted.get(fd) != entry]:
             del self._sockets[fd]  # closed: the kernel took it out of the epoll set
         for fd, entry in wanted.items():
@@ -123,19 +128,29 @@ class Loop:
         if wakeup.fileno() in ready and wakeup.recv(64):
             self._is_running = False
 
-    def _receive(self, channel: Channel, opened: AdvertisementSocket) -> None:
-        until = time.monotonic_ns() + self._engine.shortest_interval // 4
-        for _ in range(PACKETS_AT_ONCE):
+    def _hear(self, ready: list[int]) -> bool:
+        """Take packets in. Returns whether timers may believe that nothing lies unread."""
+        share = max(1, PACKETS_AT_ONCE // max(1, len(ready)))
+        drained = [self._receive(*self._sockets[fd], share) for fd in ready]
+        if all(drained):
+            self._unread_since = None
+            return True
+        now = time.monotonic_ns()
+        if self._unread_since is None:
+            self._unread_since = now
+        return now - self._unread_since >= self._engine.shortest_interval // 4
+
+    def _receive(self, channel: Channel, opened: AdvertisementSocket, most: int) -> bool:
+        """Whether the socket is empty now."""
+        for _ in range(most):
             try:
                 packet = opened.receive()
             except OSError:
-                return  # the link is going; the netlink notification says what follows
-            now = time.monotonic_ns()
+                return True  # the link is going; the netlink notification says what follows
             if packet is None:
-                return
-            self._engine.receive(channel, packet, now)
-            if now > until:
-                return
+                return True
+            self._engine.receive(channel, packet, time.monotonic_ns())
+        return False
 
     def _accept(self) -> None:
         try:

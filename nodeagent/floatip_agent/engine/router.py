@@ -32,7 +32,7 @@ class Router:
         self.held: tuple[bytes, ...] = ()
         self.held_on: Interface | None = None
         self.assign_fault: str | None = None
-        self.retry_assign_at = 0
+        self.retry_at: int | None = None
         self.lost_at = 0
         self.group_fault: str | None = None
         self.group_priority = packet.OWNER

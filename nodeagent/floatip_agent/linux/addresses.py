@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from floatip_agent.linux import netlink
 from floatip_agent.linux.interfaces import (
@@ -33,25 +33,35 @@ class KernelAddresses:
         self._requests = requests
 
     def assign(self, interface: Interface, addresses: Sequence[bytes]) -> None:
+        for error in self.renew(interface, addresses).values():
+            raise error
+
+    def renew(self, interface: Interface, addresses: Sequence[bytes]) -> Mapping[bytes, OSError]:
+        """As `assign`, but waits for the kernel and returns what each address failed with."""
         foreign = {known.address for known in interface.addresses if not known.is_ours}
         wanted = [address for address in addresses if address not in foreign]
         flags = netlink.NLM_F_CREATE | netlink.NLM_F_REPLACE
-        self._execute(netlink.RTM_NEWADDR, flags, interface.index, wanted, ignore=())
+        return self._execute(netlink.RTM_NEWADDR, flags, interface.index, wanted, ignore=())
 
     def release(self, interface: Interface, addresses: Sequence[bytes]) -> None:
         foreign = {known.address for known in interface.addresses if not known.is_ours}
         unwanted = [address for address in addresses if address not in foreign]
         gone = (errno.EADDRNOTAVAIL, errno.ENODEV)
-        self._execute(netlink.RTM_DELADDR, 0, interface.index, unwanted, ignore=gone)
+        for error in self._execute(netlink.RTM_DELADDR, 0, interface.index, unwanted, ignore=gone).values():
+            raise error
 
-    def _execute(self, kind: int, flags: int, index: int, addresses: Sequence[bytes], ignore: tuple[int, ...]) -> None:
-        messages = [netlink.Message(kind, _body(index, address), flags) for address in addresses]
-        for start in range(0, len(messages), _BATCH):
-            results = self._requests.execute(messages[start : start + _BATCH])
-            for address, number in zip(addresses[start:], results, strict=False):
+    def _execute(
+        self, kind: int, flags: int, index: int, addresses: Sequence[bytes], ignore: tuple[int, ...]
+    ) -> dict[bytes, OSError]:
+        failures = {}
+        for start in range(0, len(addresses), _BATCH):
+            batch = addresses[start : start + _BATCH]
+            results = self._requests.execute([netlink.Message(kind, _body(index, address), flags) for address in batch])
+            for address, number in zip(batch, results, strict=True):
                 if number and number not in ignore:
                     text = socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
-                    raise OSError(number, f"{text}: {os.strerror(number)}")
+                    failures[address] = OSError(number, f"{text}: {os.strerror(number)}")
+        return failures
 
 
 def sweep(requests: netlink.Requests) -> int:

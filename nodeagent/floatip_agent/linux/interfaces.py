@@ -26,14 +26,20 @@ _AF_INET, _AF_INET6 = 2, 10
 
 
 class KernelInterfaces:
-    """Implements `ports.Interfaces`."""
+    """Implements `ports.Interfaces`. An interface that did not change stays the same object, whatever the kernel tells of it: it tells
+    of every renewed lifetime."""
 
     def __init__(self, requests: netlink.Requests) -> None:
         self._requests = requests
         self._monitor = netlink.Monitor()  # before the dump: nothing is missed between the two
         self._links: dict[int, Interface] = {}
+        """Without addresses."""
+        self._addresses: dict[int, dict[bytes, InterfaceAddress]] = {}
+        self._whole: dict[int, Interface] = {}
+        self._touched: set[int] = set()
         self._by_name: dict[str, Interface] = {}
         self._dump()
+        self._index()
 
     @property
     def by_name(self) -> Mapping[str, Interface]:
@@ -43,7 +49,6 @@ class KernelInterfaces:
         return self._monitor.fileno()
 
     def read(self) -> bool:
-        before = self._by_name
         try:
             for message in self._monitor.read():
                 self._take(message)
@@ -52,6 +57,9 @@ class KernelInterfaces:
                 raise
             self._monitor.discard()  # older than the dump, and the kernel tells nothing more before the socket is empty
             self._dump()
+        if not self._touched:
+            return False
+        before = self._by_name
         self._index()
         return self._by_name != before
 
@@ -59,15 +67,24 @@ class KernelInterfaces:
         self._monitor.close()
 
     def _dump(self) -> None:
-        self._links = {}
+        self._touched.update(self._links)
+        self._links, self._addresses = {}, {}
         for message in self._requests.dump(netlink.RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, 0, 0)):
             self._take(message)
         for message in self._requests.dump(netlink.RTM_GETADDR, _IFADDRMSG.pack(0, 0, 0, 0, 0)):
             self._take(message)
-        self._index()
 
     def _index(self) -> None:
-        self._by_name = {link.name: link for link in self._links.values()}
+        for index in self._touched:
+            link = self._links.get(index)
+            if link is None:
+                self._whole.pop(index, None)
+                continue
+            whole = dataclasses.replace(link, addresses=tuple(self._addresses[index].values()))
+            if self._whole.get(index) != whole:
+                self._whole[index] = whole
+        self._touched.clear()
+        self._by_name = {link.name: link for link in self._whole.values()}
 
     def _take(self, message: netlink.Message) -> None:
         match message.kind:
@@ -77,6 +94,8 @@ class KernelInterfaces:
                 family, _, index, _, _ = _IFINFOMSG.unpack_from(message.body)
                 if family == 0:  # AF_BRIDGE sends one when a port leaves its bridge
                     self._links.pop(index, None)
+                    self._addresses.pop(index, None)
+                    self._touched.add(index)
             case netlink.RTM_NEWADDR | netlink.RTM_DELADDR:
                 self._address(message)
 
@@ -85,25 +104,30 @@ class KernelInterfaces:
         found = netlink.attributes(body, _IFINFOMSG.size)
         if family != 0 or IFLA_IFNAME not in found:
             return
-        known = self._links.get(index)
-        self._links[index] = Interface(
+        link = Interface(
             index=index,
             name=found[IFLA_IFNAME].rstrip(b"\0").decode(errors="replace"),
             is_up=flags & (_IFF_UP | _IFF_RUNNING) == _IFF_UP | _IFF_RUNNING,
             mac=found.get(IFLA_ADDRESS, b""),
-            addresses=known.addresses if known else (),
         )
+        if self._links.get(index) != link:
+            self._links[index] = link
+            self._addresses.setdefault(index, {})
+            self._touched.add(index)
 
     def _address(self, message: netlink.Message) -> None:
         index, address = read_address(message.body)
-        link = self._links.get(index)
-        if link is None or address is None:
+        present = self._addresses.get(index)
+        if present is None or address is None:
             return
-        present = [known for known in link.addresses if known.address != address.address]
-        if message.kind == netlink.RTM_NEWADDR:
-            place = next((at for at, known in enumerate(link.addresses) if known.address == address.address), None)
-            present.insert(len(present) if place is None else place, address)
-        self._links[index] = dataclasses.replace(link, addresses=tuple(present))
+        is_new = message.kind == netlink.RTM_NEWADDR
+        if present.get(address.address) == (address if is_new else None):
+            return
+        self._touched.add(index)
+        if is_new:
+            present[address.address] = address  # in its place when it is known, else last
+        else:
+            del present[address.address]
 
 
 def read_address(body: bytes) -> tuple[int, InterfaceAddress | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from floatip_agent.linux import realtime
 from floatip_agent.ports import AddressTable, Interface
@@ -15,9 +15,8 @@ _STACK = 256 * 1024
 
 
 class BackgroundRenewal:
-    """Implements `ports.AddressTable` over another. What is not there yet is assigned at once, and a release is done at once; what
-    the kernel shows already is renewed by a thread. The thread renews only what it was asked to since: an engine that hangs asks
-    no more, and its addresses end as if it were dead."""
+    """Implements `ports.AddressTable` over another, whose assignments and releases are done at once; what is to be renewed is renewed
+    by a thread. It renews only what it was asked to: an engine that hangs asks no more, and its addresses end as if it were dead."""
 
     def __init__(self, table: AddressTable) -> None:
         self._table = table
@@ -31,15 +30,8 @@ class BackgroundRenewal:
         threading.Thread(target=self._renew, name="renewal", daemon=True).start()
 
     def assign(self, interface: Interface, addresses: Sequence[bytes]) -> None:
-        """A renewal that failed is raised by the next one of the same addresses."""
-        present = {known.address for known in interface.addresses}
-        if present.issuperset(addresses) and self._is_wanted(interface, addresses):
-            if failure := self._failure(interface, addresses):
-                raise failure
-            self._asked.put((interface, addresses))
-            return
         with self._lock:
-            self._failure(interface, addresses)  # of a time before this assignment
+            self._take_failures(interface, addresses)  # of a time before this assignment
             self._table.assign(interface, addresses)
             self._wanted.update((interface.index, address) for address in addresses)
 
@@ -48,13 +40,15 @@ class BackgroundRenewal:
             self._wanted.difference_update((interface.index, address) for address in addresses)
             self._table.release(interface, addresses)
 
-    def _is_wanted(self, interface: Interface, addresses: Sequence[bytes]) -> bool:
-        return all((interface.index, address) in self._wanted for address in addresses)
+    def renew(self, interface: Interface, addresses: Sequence[bytes]) -> Mapping[bytes, OSError]:
+        self._asked.put((interface, addresses))
+        return self._take_failures(interface, addresses)
 
-    def _failure(self, interface: Interface, addresses: Sequence[bytes]) -> OSError | None:
-        """Taken out: it is told once."""
-        found = [self._failures.pop((interface.index, address), None) for address in addresses]
-        return next(filter(None, found), None)
+    def _take_failures(self, interface: Interface, addresses: Sequence[bytes]) -> dict[bytes, OSError]:
+        if not self._failures:
+            return {}
+        found = {address: self._failures.pop((interface.index, address), None) for address in addresses}
+        return {address: failure for address, failure in found.items() if failure is not None}
 
     def _renew(self) -> None:
         realtime.claim_scheduling()  # else it could hold Python's lock without a CPU while the loop waits for it
@@ -62,9 +56,9 @@ class BackgroundRenewal:
             interface, addresses = self._asked.get()
             with self._lock:
                 # The kernel creates an address that a renewal names: one that was released meanwhile must not come back.
-                if not self._is_wanted(interface, addresses):
-                    continue
+                wanted = [address for address in addresses if (interface.index, address) in self._wanted]
                 try:
-                    self._table.assign(interface, addresses)
+                    failures = self._table.renew(interface, wanted)
                 except OSError as error:
-                    self._failures.update(((interface.index, address), error) for address in addresses)
+                    failures = dict.fromkeys(wanted, error)
+                self._failures.update(((interface.index, address), error) for address, error in failures.items())

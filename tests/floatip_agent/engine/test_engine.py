@@ -42,7 +42,7 @@ class TestOrder:
     def test_the_lifetime_of_held_addresses_is_renewed_every_second(self) -> None:
         bench = active()
         bench.run(10)
-        assert len([kind for kind, *_ in bench.node.take() if kind == "assign"]) == 10
+        assert len([kind for kind, *_ in bench.node.take() if kind == "renew"]) == 10
 
 
 class TestFaults:
@@ -96,7 +96,7 @@ class TestFaults:
             bench.node.change("eth0", lambda _: dataclasses.replace(link, addresses=ETH0.addresses))
         bench.engine.interfaces_changed(bench.now)
         assert (bench.state().state, bench.state().reason) == ("Fault", reason)
-        assert bench.engine.sockets == {}
+        assert bench.engine.channels.sockets == {}
         bench.node.interfaces.links["eth0"] = dataclasses.replace(ETH0, index=9)
         bench.engine.interfaces_changed(bench.now)
         bench.run(3.7)
@@ -281,6 +281,7 @@ class TestAddressesOfOthers:
         assert bench.node.held("eth0") == {VIP}
         assert bench.state().state == "Active"
         assert bench.state().noted["AddressLost"] == 1
+        bench.run(0)
         assert "announce" in [kind for kind, *_ in bench.node.take()]
 
     def test_one_that_cannot_be_put_back_is_not_advertised_any_more(self) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 from floatip_agent.linux.renewal import BackgroundRenewal
@@ -32,6 +31,13 @@ class SlowTable:
             raise self.error
         self.done += [("assign", address, threading.current_thread().name) for address in addresses]
 
+    def renew(self, interface: Interface, addresses: Sequence[bytes]) -> Mapping[bytes, OSError]:
+        self.gate.wait()
+        if self.error is not None:
+            return dict.fromkeys(addresses, self.error)
+        self.done += [("renew", address, threading.current_thread().name) for address in addresses]
+        return {}
+
     def release(self, interface: Interface, addresses: Sequence[bytes]) -> None:
         self.gate.wait()
         self.done += [("release", address, threading.current_thread().name) for address in addresses]
@@ -53,20 +59,15 @@ def renewal(table: SlowTable, monkeypatch: pytest.MonkeyPatch) -> BackgroundRene
     return made
 
 
-def test_what_is_not_there_yet_is_assigned_by_the_caller(table: SlowTable, renewal: BackgroundRenewal) -> None:
+def test_an_assignment_is_done_by_the_caller(table: SlowTable, renewal: BackgroundRenewal) -> None:
     assert table.done == [("assign", VIP, threading.current_thread().name)]
 
 
 def test_a_renewal_does_not_wait_for_the_kernel(table: SlowTable, renewal: BackgroundRenewal) -> None:
     table.gate.clear()
-    renewal.assign(HOLDING, [VIP])  # would hang here for ever
+    renewal.renew(HOLDING, [VIP])  # would hang here for ever
     table.gate.set()
-    until(lambda: table.done[1:] == [("assign", VIP, "renewal")], 5, "the thread renewed it")
-
-
-def test_one_that_somebody_took_out_is_put_back_by_the_caller(table: SlowTable, renewal: BackgroundRenewal) -> None:
-    renewal.assign(EMPTY, [VIP])
-    assert table.done[1:] == [("assign", VIP, threading.current_thread().name)]
+    until(lambda: table.done[1:] == [("renew", VIP, "renewal")], 5, "the thread renewed it")
 
 
 def test_nothing_is_renewed_unasked(table: SlowTable, renewal: BackgroundRenewal) -> None:
@@ -78,7 +79,7 @@ def test_nothing_is_renewed_unasked(table: SlowTable, renewal: BackgroundRenewal
 def test_a_release_ends_what_was_asked_before(table: SlowTable, renewal: BackgroundRenewal) -> None:
     table.gate.clear()
     for _ in range(20):
-        renewal.assign(HOLDING, [VIP])
+        renewal.renew(HOLDING, [VIP])
     releasing = threading.Thread(target=renewal.release, args=(HOLDING, [VIP]))
     releasing.start()
     table.gate.set()
@@ -87,30 +88,21 @@ def test_a_release_ends_what_was_asked_before(table: SlowTable, renewal: Backgro
     assert table.done[-1][:2] == ("release", VIP)
 
 
-def test_a_failed_renewal_is_raised_by_the_next(table: SlowTable, renewal: BackgroundRenewal) -> None:
+def test_a_failed_renewal_is_told_by_the_next(table: SlowTable, renewal: BackgroundRenewal) -> None:
     table.error = OSError(19, "No such device")
-    renewal.assign(HOLDING, [VIP])
-
-    def fails() -> bool:
-        try:
-            renewal.assign(HOLDING, [VIP])
-        except OSError:
-            return True
-        return False
-
-    until(fails, 5, "the failure is raised")
+    renewal.renew(HOLDING, [VIP])
+    until(lambda: VIP in renewal.renew(HOLDING, [VIP]), 5, "the failure is told")
 
 
 def test_a_failed_renewal_is_nobody_elses_and_ends_with_the_role(table: SlowTable, renewal: BackgroundRenewal) -> None:
     """Else a router would give up its role for an address that is not its own, or is held well since."""
     other = bytes((10, 9, 0, 101))
-    both = dataclasses.replace(HOLDING, addresses=(*HOLDING.addresses, InterfaceAddress(other, 32, is_ours=True)))
     renewal.assign(EMPTY, [other])
     table.error = OSError(19, "No such device")
-    renewal.assign(both, [VIP])
+    renewal.renew(HOLDING, [VIP])
     until(lambda: renewal._failures, 5, "the thread failed")
     table.error = None
-    renewal.assign(both, [other])
-    renewal.release(both, [VIP])
+    assert renewal.renew(HOLDING, [other]) == {}
+    renewal.release(HOLDING, [VIP])
     renewal.assign(EMPTY, [VIP])
-    renewal.assign(both, [VIP])
+    assert renewal.renew(HOLDING, [VIP]) == {}
