@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 _DESCRIPTION = "Floating IPs for bare-metal Kubernetes: manifests, the cluster and the wire."
@@ -37,7 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
         case "sniff":
             from floatip_cli import sniff
 
-            return sniff.run(options.interface, options.read, options.count)
+            return sniff.run(
+                sniff.Options(
+                    interfaces=tuple(options.interface),
+                    capture=options.read,
+                    count=options.count,
+                    virtual_router_ids=frozenset(options.virtual_router_id),
+                    output=options.output,
+                )
+            )
         case _:
             from floatip_cli import render
 
@@ -94,11 +103,34 @@ def _parser() -> argparse.ArgumentParser:
         "sniff",
         help="VRRP on the wire, decoded live or from a capture file",
         description="Print a line for each VRRP packet: who advertises what, or what is wrong with it. Live it needs root.",
-        epilog="Exit status: 0 done, 2 an unusable capture file, 1 anything else.",
+        epilog="Exit status: 0 done, 2 an unusable capture file or interface, 1 anything else.",
     )
-    sniff.add_argument("-i", "--interface", metavar="NAME", help="default: all")
-    sniff.add_argument("-r", "--read", type=Path, metavar="FILE", help="a capture file instead of the wire")
-    sniff.add_argument("-c", "--count", type=int, default=0, metavar="N", help="end after so many; default: never")
+    where = sniff.add_mutually_exclusive_group()
+    where.add_argument(
+        "-i",
+        "--interface",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="may be given again; default: all that are there",
+    )
+    where.add_argument(
+        "-r", "--read", type=Path, metavar="FILE", help="a capture file (pcap, pcapng) instead of the wire"
+    )
+    sniff.add_argument(
+        "-c", "--count", type=_number(1), default=0, metavar="N", help="end after so many; default: never"
+    )
+    sniff.add_argument(
+        "--virtual-router-id",
+        type=_number(0, 255),
+        action="append",
+        default=[],
+        metavar="ID",
+        help="only this one; may be given again; default: all",
+    )
+    sniff.add_argument(
+        "-o", "--output", choices=["text", "json"], default="text", help="json: an object a line, for programs"
+    )
     for command in (validate, render):
         command.add_argument("files", nargs="+", type=Path, metavar="FILE", help=_FILES)
     return parser
@@ -118,6 +150,16 @@ def _seconds(text: str) -> float:
     if not 0 < seconds <= 86400:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a number of seconds above 0, at most 86400")
     return seconds
+
+
+def _number(least: int, most: int | None = None) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least or (most is not None and int(text) > most):
+            upper = "" if most is None else f" to {most}"
+            raise argparse.ArgumentTypeError(f"{text!r}: must be a number from {least}{upper}")
+        return int(text)
+
+    return number
 
 
 def _labels(text: str) -> dict[str, str]:
