@@ -11,9 +11,14 @@ import shutil
 from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from lab import binaries, user_mode_linux
 from lab.control_plane import ControlPlane
 from lab.network import Lan
+
+# A busy machine is no fault of the strategy or of the code.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 MARKED_BY_FIXTURE = {"lan": "linux", "uml": "guest", "control_plane": "cluster", "api_server": "cluster"}
 NEVER_SKIPPED_IN_CI = ("linux", "peers", "cluster", "guest")

@@ -35,13 +35,36 @@ class SecretKeyReference(Model):
     ] = Field(description="The key in the Secret's data.")
 
 
+class AuthenticationKey(Model):
+    """A key of HMACSHA256."""
+
+    id: Annotated[int, Field(ge=0, le=255)] = Field(
+        description="The key's number in advertisements; unique in the list."
+    )
+    secret_ref: SecretKeyReference = Field(
+        description="Where the key is: text of 32 to 64 bytes, or hex: and the key in hexadecimal digits."
+    )
+
+
 class Authentication(Model):
     """Who may speak for the virtual router."""
 
-    type: Literal["Password"] = Field(
-        description="Password: the plain-text password of version 2, of which 8 bytes count; keepalived's auth_type PASS."
+    type: Literal["Password", "HMACSHA256"] = Field(
+        description="Password: the plain-text password of version 2, of which 8 bytes count; keepalived's auth_type PASS. HMACSHA256: "
+        "version 3's advertisements are signed, as with keepalived 2.4's auth_hmac, and a replayed one is refused."
     )
-    secret_ref: SecretKeyReference = Field(description="Where the password is.")
+    secret_ref: SecretKeyReference | None = Field(default=None, description="With Password: where it is.")
+    keys: Annotated[list[AuthenticationKey], Field(min_length=1, max_length=8)] | None = Field(
+        default=None, description="With HMACSHA256: every key that is taken."
+    )
+    active_key_id: Annotated[int, Field(ge=0, le=255)] | None = Field(
+        default=None, description="With HMACSHA256: the key that signs what is sent; one of keys."
+    )
+    mode: Literal["ReceiveOnly", "Permissive", "Enforce"] | None = Field(
+        default=None,
+        description="With HMACSHA256. ReceiveOnly: sends unsigned, takes both. Permissive: signs, takes both. Enforce (default): signs, "
+        "takes only what is signed. To introduce it, or to change keys, go one step at a time on all routers.",
+    )
 
 
 class Announcement(Model):

@@ -65,10 +65,42 @@ def _period(vrrp: dict[str, Any]) -> str | None:
     return None
 
 
-def _authentication_version(vrrp: dict[str, Any]) -> str | None:
-    if "authentication" in vrrp and vrrp["version"] != 2:
+def _password_version(vrrp: dict[str, Any]) -> str | None:
+    if vrrp.get("authentication", {}).get("type") == "Password" and vrrp["version"] != 2:
         return "authentication type Password exists in version 2 only, not in version 3"
     return None
+
+
+def _hmac_version(vrrp: dict[str, Any]) -> str | None:
+    if vrrp.get("authentication", {}).get("type") == "HMACSHA256" and vrrp["version"] != 3:
+        return "authentication type HMACSHA256 exists in version 3 only, not in version 2"
+    return None
+
+
+def _password_fields(authentication: dict[str, Any]) -> str | None:
+    others = any(name in authentication for name in ("keys", "activeKeyID", "mode"))
+    if authentication["type"] == "Password" and ("secretRef" not in authentication or others):
+        return "type Password takes secretRef, and neither keys nor activeKeyID nor mode"
+    return None
+
+
+def _hmac_fields(authentication: dict[str, Any]) -> str | None:
+    needed = all(name in authentication for name in ("keys", "activeKeyID"))
+    if authentication["type"] == "HMACSHA256" and ("secretRef" in authentication or not needed):
+        return "type HMACSHA256 takes keys, activeKeyID and mode, and no secretRef"
+    return None
+
+
+def _unique_key_ids(keys: list[dict[str, Any]]) -> str | None:
+    ids = [key["id"] for key in keys]
+    return None if len(ids) == len(set(ids)) else "each key needs an id of its own"
+
+
+def _active_key(authentication: dict[str, Any]) -> str | None:
+    active, keys = authentication.get("activeKeyID"), authentication.get("keys", [])
+    if active is None or not keys or any(key["id"] == active for key in keys):
+        return None
+    return f"{active}: must be the id of one of keys"
 
 
 def _timeout(probe: dict[str, Any]) -> str | None:
@@ -257,10 +289,43 @@ FLOATING_IP_RULES = (
     ),
     Rule(
         "spec.vrrp",
-        "!has(self.authentication) || self.version == 2",
+        "!has(self.authentication) || self.authentication.type != 'Password' || self.version == 2",
         "authentication type Password exists in version 2 only, not in version 3",
-        _authentication_version,
+        _password_version,
         field="authentication",
+    ),
+    Rule(
+        "spec.vrrp",
+        "!has(self.authentication) || self.authentication.type != 'HMACSHA256' || self.version == 3",
+        "authentication type HMACSHA256 exists in version 3 only, not in version 2",
+        _hmac_version,
+        field="authentication",
+    ),
+    Rule(
+        "spec.vrrp.authentication",
+        "self.type != 'Password' || (has(self.secretRef) && !has(self.keys) && !has(self.activeKeyID) && !has(self.mode))",
+        "type Password takes secretRef, and neither keys nor activeKeyID nor mode",
+        _password_fields,
+    ),
+    Rule(
+        "spec.vrrp.authentication",
+        "self.type != 'HMACSHA256' || (!has(self.secretRef) && has(self.keys) && has(self.activeKeyID))",
+        "type HMACSHA256 takes keys, activeKeyID and mode, and no secretRef",
+        _hmac_fields,
+    ),
+    Rule(
+        "spec.vrrp.authentication.keys",
+        "self.all(k, self.exists_one(j, j.id == k.id))",
+        "each key needs an id of its own",
+        _unique_key_ids,
+    ),
+    Rule(
+        "spec.vrrp.authentication",
+        "!has(self.activeKeyID) || !has(self.keys) || self.keys.exists(k, k.id == self.activeKeyID)",
+        "'%d: must be the id of one of keys'.format([self.activeKeyID])",
+        _active_key,
+        is_expression=True,
+        field="activeKeyID",
     ),
     Rule(
         "spec.preemption",

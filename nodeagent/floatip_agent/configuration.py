@@ -69,6 +69,10 @@ class RouterConfiguration:
     """Unicast: where advertisements go and from whom they are taken; without any the router is silent."""
     password: str | None = None
     """Version 2 simple text authentication (RFC 2338), at most 8 bytes in UTF-8."""
+    hmac_keys: tuple[tuple[int, str], ...] = ()
+    """Version 3: by ID and in hexadecimal; `hmac_active_key_id` signs what is sent."""
+    hmac_active_key_id: int = 0
+    hmac_mode: Literal["ReceiveOnly", "Permissive", "Enforce"] = "Enforce"
     preempt: bool = True
     preempt_delay: int = 0
     group: str = ""
@@ -148,6 +152,8 @@ def _router(entry: object, where: str) -> RouterConfiguration:
         raise ConfigurationError(f"{where}: {error}") from error
     _check_addresses(router, where)
     _check_interval(router, where)
+    if router.hmac_keys and router.hmac_active_key_id not in dict(router.hmac_keys):
+        raise ConfigurationError(f"{where}.hmac_active_key_id: {router.hmac_active_key_id}: none of hmac_keys")
     return router
 
 
@@ -217,6 +223,13 @@ def _octet(value: object, where: str) -> int:
     return number
 
 
+def _octet_or_zero(value: object, where: str) -> int:
+    number = _integer(value, where)
+    if not 0 <= number <= 255:
+        raise ConfigurationError(f"{where}: 0 to 255, not {number}")
+    return number
+
+
 def _boolean(value: object, where: str) -> bool:
     if not isinstance(value, bool):
         raise ConfigurationError(f"{where}: true or false is required, not {value!r}")
@@ -260,6 +273,18 @@ def _password(value: object, where: str) -> str | None:
     return text
 
 
+def _hmac_keys(value: object, where: str) -> tuple[tuple[int, str], ...]:
+    found = []
+    for entry in _list(value, where):
+        key_id, key = _list(entry, where) if isinstance(entry, list) and len(entry) == 2 else (None, None)
+        try:
+            bytes.fromhex(_name(key, where))
+        except ValueError as error:
+            raise ConfigurationError(f"{where}: a key is in hexadecimal") from error
+        found.append((_octet_or_zero(key_id, where), _text(key, where)))
+    return tuple(found)
+
+
 def _tracked(value: object, where: str) -> tuple[tuple[str, int], ...]:
     found = []
     for entry in _list(value, where):
@@ -297,6 +322,9 @@ _CHECKS: Mapping[str, Callable[[object, str], Any]] = {
     "ipv4_checksum": _one_of("PseudoHeader", "MessageOnly"),
     "link_local": _one_of("Derived", "None"),
     "password": _password,
+    "hmac_keys": _hmac_keys,
+    "hmac_active_key_id": _octet_or_zero,
+    "hmac_mode": _one_of("ReceiveOnly", "Permissive", "Enforce"),
     "preempt": _boolean,
     "preempt_delay": _not_negative,
     "group": _text,

@@ -20,13 +20,13 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from floatip_agent import engine_process
+from floatip_agent import engine_process, marks
 from floatip_agent.configuration import Configuration, ConfigurationError
 from floatip_agent.engine.control import Connection
 from floatip_agent.engine.loop import ENDING
 from floatip_agent.linux import netlink, realtime
 from floatip_agent.linux.addresses import sweep
-from floatip_agent.messages import Configure, HealthChanged, decode
+from floatip_agent.messages import Configure, HealthChanged, MarksRaised, decode
 
 LOCK = "\0floatip-engine"
 SOCKET_NAME = "engine.sock"
@@ -73,6 +73,7 @@ class Guard:
     def __init__(self, options: GuardOptions) -> None:
         self._options = options
         self._configuration: Configuration | None = None
+        self._marks: dict[marks.Key, dict[str, int]] = {}
         self._requests = netlink.Requests()
         self._engine = 0
         self._engine_fd = -1
@@ -92,6 +93,7 @@ class Guard:
         self._options.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         listener = _listen(self._options.run_dir / SOCKET_NAME)
         self._configuration = self._saved()
+        self._marks = self._saved_marks()
         realtime.claim_scheduling(above=1)
         status = self._supervise(listener, wakeup)
         self._leave()
@@ -132,6 +134,16 @@ class Guard:
             path.replace(broken)
             _say(f"the saved copy {path} is unusable: {error}; set aside as {broken.name}")
             return None
+
+    def _saved_marks(self) -> dict[marks.Key, dict[str, int]]:
+        path = self._options.state_dir / marks.FILE_NAME
+        try:
+            return marks.loads(path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ConfigurationError) as error:
+            _say(f"{path}: {error}: replays of what was sent before cannot be told")
+            return {}
 
     def _supervise(self, listener: socket.socket, wakeup: socket.socket) -> int:
         while True:
@@ -180,7 +192,7 @@ class Guard:
     def _become_engine(self, listener: socket.socket, guard: socket.socket) -> None:
         status = 1
         try:
-            engine_process.run(self._configuration, listener, guard)
+            engine_process.run(self._configuration, self._marks, listener, guard)
             status = 0
         except PermissionError as error:
             _say(f"{error}: the engine needs CAP_NET_ADMIN and CAP_NET_RAW")
@@ -199,6 +211,10 @@ class Guard:
             match decode(line):
                 case Configure(configuration=configuration):
                     self._configuration = configuration
+                    wanted = {router.key for router in configuration.routers}
+                    self._marks = {key: own for key, own in self._marks.items() if key in wanted}
+                case MarksRaised(name=name, family=family, marks=raised):
+                    self._marks.setdefault((name, family), {}).update(raised)
                 case HealthChanged(name=name, health=health) if self._configuration is not None:
                     known = {**self._configuration.health, name: health}
                     self._configuration = dataclasses.replace(self._configuration, health=known)

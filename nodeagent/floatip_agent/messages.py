@@ -1,6 +1,7 @@
 """What keeper and engine say to each other over `engine.sock`: one JSON object a line, `type` first.
 
-Keeper to engine: `Configure`, `HealthChanged`. Engine to keeper: `Applied`, `RouterState`, `RouterGone`, `EngineState`.
+Keeper to engine: `Configure`, `HealthChanged`. Engine to keeper: `Applied`, `RouterState`, `RouterGone`, `EngineState`. Engine to guard:
+each order that it accepted, and `MarksRaised`.
 On every new connection the engine sends the whole picture: `Applied` (if it runs a configuration), one `RouterState` per
 router, and `EngineState` last, which so says that the picture is whole; then what changes, and each router's counters about
 once a second. The engine drops telemetry when the keeper does not read; it never waits. Times named `since` are Unix seconds
@@ -73,6 +74,8 @@ class RouterState:
     """The requestID of a release that is done: the addresses are out of the kernel."""
     stale: bool = False
     """The health in force is older than the engine's connection to a keeper."""
+    marks: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """High-water marks of signed advertisements."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,6 +84,15 @@ class RouterGone:
 
     name: str
     family: Family
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MarksRaised:
+    """High-water marks of one router that rose."""
+
+    name: str
+    family: Family
+    marks: Mapping[str, int]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,10 +107,11 @@ class EngineState:
     lateness_sum: float
 
 
-Message = Configure | HealthChanged | Applied | RouterState | RouterGone | EngineState
+Message = Configure | HealthChanged | Applied | RouterState | RouterGone | MarksRaised | EngineState
 
 _TYPES: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Configure, HealthChanged, Applied, RouterState, RouterGone, EngineState)
+    kind.__name__: kind
+    for kind in (Configure, HealthChanged, Applied, RouterState, RouterGone, MarksRaised, EngineState)
 }
 
 

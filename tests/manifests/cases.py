@@ -51,7 +51,15 @@ def _expression(**fields: Any) -> dict[str, Any]:
     return _node(selector={"matchExpressions": [{"key": "role", **fields}]})
 
 
+def _signed(**fields: Any) -> dict[str, Any]:
+    given = {**_SIGNED, **fields}
+    return _with(vrrp={"authentication": {name: value for name, value in given.items() if value is not None}})
+
+
 _LOCAL_PASSWORD = {"type": "Password", "secretRef": {"name": "vrrp", "key": "password"}}
+_KEY = {"id": 1, "secretRef": {"name": "vrrp", "key": "one"}}
+_SIGNED: dict[str, Any] = {"type": "HMACSHA256", "keys": [_KEY], "activeKeyID": 1}
+_TAKES_KEYS = "type HMACSHA256 takes keys, activeKeyID and mode, and no secretRef"
 _UNICAST = "must be a unicast address, not loopback, multicast, broadcast or unspecified"
 
 _ADDRESSES = [
@@ -283,6 +291,48 @@ _VRRP = [
     ),
     _case("version 2 with IPv6", {"addresses": [IPV4, IPV6], "vrrp": {"version": 2}}, "spec.vrrp.version", "IPv4 only"),
     _case("password", _with(vrrp={"version": 2, "authentication": _LOCAL_PASSWORD})),
+    _case("signed", _signed()),
+    _case("signed, in a mode", _signed(mode="ReceiveOnly")),
+    _case("signed with two keys", _signed(keys=[_KEY, {**_KEY, "id": 2}], activeKeyID=2)),
+    _case("signed with eight keys", _signed(keys=[{**_KEY, "id": number} for number in range(8)])),
+    _case("nine keys", _signed(keys=[{**_KEY, "id": number} for number in range(9)]), "spec.vrrp.authentication.keys"),
+    _case("no keys", _signed(keys=[]), "spec.vrrp.authentication.keys"),
+    _case("key 256", _signed(keys=[{**_KEY, "id": 256}]), "spec.vrrp.authentication.keys[0].id"),
+    _case("key without a Secret", _signed(keys=[{"id": 1}]), "spec.vrrp.authentication.keys[0].secretRef"),
+    _case(
+        "key 1 twice", _signed(keys=[_KEY, _KEY]), "spec.vrrp.authentication.keys", "each key needs an id of its own"
+    ),
+    _case(
+        "active key that is none",
+        _signed(activeKeyID=2),
+        "spec.vrrp.authentication.activeKeyID",
+        "2: must be the id of one of keys",
+    ),
+    _case("signed without an active key", _signed(activeKeyID=None), "spec.vrrp.authentication", _TAKES_KEYS),
+    _case("signed without keys", _signed(keys=None), "spec.vrrp.authentication", _TAKES_KEYS),
+    _case("signed, with a password", _signed(secretRef=_KEY["secretRef"]), "spec.vrrp.authentication", _TAKES_KEYS),
+    _case("signed, in a mode of its own", _signed(mode="Strict"), "spec.vrrp.authentication.mode"),
+    _case(
+        "signed version 2",
+        _with(vrrp={"version": 2, "authentication": _SIGNED}),
+        "spec.vrrp.authentication",
+        "authentication type HMACSHA256 exists in version 3 only, not in version 2",
+    ),
+    *(
+        _case(
+            f"password with {name}",
+            _with(vrrp={"version": 2, "authentication": {**_LOCAL_PASSWORD, name: value}}),
+            "spec.vrrp.authentication",
+            "type Password takes secretRef, and neither keys nor activeKeyID nor mode",
+        )
+        for name, value in (("keys", [_KEY]), ("activeKeyID", 1), ("mode", "Enforce"))
+    ),
+    _case(
+        "password without a Secret",
+        _with(vrrp={"version": 2, "authentication": {"type": "Password"}}),
+        "spec.vrrp.authentication",
+        "type Password takes secretRef, and neither keys nor activeKeyID nor mode",
+    ),
     _case(
         "password in version 3",
         _with(vrrp={"authentication": _LOCAL_PASSWORD}),

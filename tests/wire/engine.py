@@ -20,13 +20,15 @@ from lab.waiting import until
 class EngineAgent(Program):
     """`floatip-agent engine`; `folder` tells two on one host apart."""
 
-    def __init__(self, host: Host, *routers: RouterConfiguration, folder: str = "agent") -> None:
+    def __init__(
+        self, host: Host, *routers: RouterConfiguration, folder: str = "agent", env: Mapping[str, str] | None = None
+    ) -> None:
         self.state_dir = host.folder / folder / "state"
         self.run_dir = host.folder / folder / "run"
         self.state_dir.mkdir(parents=True)
         (self.state_dir / "engine.json").write_bytes(Configuration(routers).dumps())
         command = [installed("floatip-agent"), "engine", f"--state-dir={self.state_dir}", f"--run-dir={self.run_dir}"]
-        super().__init__(host, command, host.folder / folder / "agent.log")
+        super().__init__(host, command, host.folder / folder / "agent.log", env)
 
     @property
     def guard(self) -> int:

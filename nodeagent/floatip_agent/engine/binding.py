@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from floatip_agent.configuration import RouterConfiguration
 from floatip_agent.ports import Interface, InterfaceAddress
-from floatip_agent.vrrp import packet
+from floatip_agent.vrrp import authentication, packet
 
 
 class Unbound(Exception):
@@ -111,8 +111,16 @@ def _wire(router: RouterConfiguration, floating: tuple[bytes, ...]) -> packet.Wi
         addresses=floating,
         checksum_form=router.ipv4_checksum,
         password=None if router.password is None else packet.padded_password(router.password),
+        keyring=_keyring(router),
         peers=frozenset(map(_packed, router.peers)) if router.transport == "Unicast" else frozenset(),
     )
+
+
+def _keyring(router: RouterConfiguration) -> authentication.Keyring | None:
+    if not router.hmac_keys:
+        return None
+    keys = tuple((key_id, bytes.fromhex(key)) for key_id, key in router.hmac_keys)
+    return authentication.Keyring(keys, router.hmac_active_key_id, router.hmac_mode)
 
 
 def derived_link_local(virtual_router_id: int) -> bytes:

@@ -18,9 +18,11 @@ from floatip_agent.engine.lateness import Lateness
 from floatip_agent.engine.links import Change, Links
 from floatip_agent.engine.router import Router, text_of
 from floatip_agent.engine.schedule import Schedule
-from floatip_agent.messages import Applied, Message, RouterGone
+from floatip_agent.marks import Marks
+from floatip_agent.messages import Applied, MarksRaised, Message, RouterGone
 from floatip_agent.ports import Node, Packet
 from floatip_agent.vrrp import actions, packet, timers
+from floatip_agent.vrrp.authentication import HighWaterMarks
 from floatip_agent.vrrp.group import Group
 from floatip_agent.vrrp.router import Active
 
@@ -37,14 +39,22 @@ _UPKEEP_AT_ONCE, _UPKEEP_GAP = 16, timers.SECOND // 100
 class Engine:
     """This node's virtual routers. `report` takes messages for the keeper and never blocks."""
 
-    def __init__(self, node: Node, report: Callable[[Message], None], wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        node: Node,
+        report: Callable[[Message], None],
+        wall: Callable[[], float] = time.time,
+        marks: Marks = {},  # noqa: B006 - only read
+    ) -> None:
         self._node = node
         self._report = report
         self._wall = wall
         self.routers: dict[Key, Router] = {}
         self.groups: dict[str, Group[Key]] = {}
         self.channels = Channels(node)
-        self._executor = Executor(node, self.channels.sockets)
+        self._marks = {key: HighWaterMarks(own) for key, own in marks.items()}
+        self._marked: set[Key] = set()
+        self._executor = Executor(node, self.channels.sockets, wall, self._marked)
         self.lateness = Lateness()
         self.is_health_stale = True
         self.shortest_interval = timers.SECOND
@@ -68,6 +78,7 @@ class Engine:
         wanted = {router.key: router for router in configuration.routers}
         for key in [key for key in self.routers if key not in wanted]:
             self._remove(key, "no longer in the configuration", now)
+            self._marks.pop(key, None)
             self._report(RouterGone(*key))
         for key, router in wanted.items():
             self._configure(router, configuration.health.get(key[0], Health()), now)
@@ -108,6 +119,11 @@ class Engine:
             outcome = packet.decode(
                 router.binding.wire, received.message, received.source, received.destination, received.ttl
             )
+        stamp = outcome.stamp if isinstance(outcome, packet.Advertisement) else None
+        if stamp is not None:
+            self._marked.add(router.key)
+            if not router.marks.accept(stamp, received.source):
+                outcome = packet.DropReason.REPLAYED
         if isinstance(outcome, packet.DropReason):
             router.dropped[outcome.value] += 1
             if outcome is packet.DropReason.WRONG_INTERVAL:
@@ -140,6 +156,15 @@ class Engine:
         if now >= self._upkeep_not_before:
             self._keep_up(now)
 
+    def raised_marks(self) -> list[MarksRaised]:
+        """High-water marks that rose since the last call."""
+        taken = [(key, self._marks[key].take_changed()) for key in self._marked if key in self._marks]
+        self._marked.clear()
+        return [MarksRaised(*key, changed) for key, changed in taken if changed]
+
+    def all_marks(self) -> list[MarksRaised]:
+        return [MarksRaised(*key, marks.marks) for key, marks in self._marks.items() if marks.marks]
+
     def shutdown(self, now: int) -> None:
         """A planned leave: priority 0 for every Active, addresses off."""
         for name, group in self.groups.items():
@@ -164,7 +189,9 @@ class Engine:
             self._remove(wanted.key, "reconfigured", now)
             router = None
         if router is None:
-            router = self.routers[wanted.key] = Router(wanted, health, self._wall())
+            router = self.routers[wanted.key] = Router(
+                wanted, health, self._wall(), self._marks.setdefault(wanted.key, HighWaterMarks())
+            )
             self.groups.setdefault(router.group, Group())
             self._members.setdefault(router.group, []).append(router)
             self._upkeep.set(wanted.key, now)

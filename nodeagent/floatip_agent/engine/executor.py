@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from floatip_agent.configuration import Family
 from floatip_agent.engine.router import Router
@@ -17,20 +17,34 @@ RETRY = 5 * timers.SECOND
 
 
 class Executor:
-    """`sockets` is the engine's table of open channels."""
+    """`sockets` is the engine's table of open channels, `wall` the Unix time in seconds; the routers that signed something are
+    collected in `marked`."""
 
-    def __init__(self, node: Node, sockets: Mapping[Channel, AdvertisementSocket]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        sockets: Mapping[Channel, AdvertisementSocket],
+        wall: Callable[[], float],
+        marked: set[tuple[str, Family]],
+    ) -> None:
         self._node = node
+        self._wall = wall
         self._sockets = sockets
+        self._marked = marked
 
     def send(self, router: Router, priority: int) -> None:
         assert router.binding is not None
         socket = self._sockets.get((router.binding.interface.index, router.configuration.family))
         if socket is None:
             return
+        # One signature serves all peers: it does not cover the destination.
+        sequence = 0
+        if router.signs:
+            sequence = router.marks.next_sequence(self._wall())
+            self._marked.add(router.key)
         for destination in router.binding.wire.destinations:
             try:
-                socket.send(router.message(priority, destination), router.binding.source, destination)
+                socket.send(router.message(priority, destination, sequence), router.binding.source, destination)
             except OSError as error:
                 # A link that just went down, a firewall that is reloaded: the next period tries again, the link watch tells.
                 router.noted[f"SendFailed{error.errno}"] += 1

@@ -19,6 +19,7 @@ from floatip_agent.configuration import Configuration, ConfigurationError
 from floatip_agent.engine.control import Connection
 from floatip_agent.engine.engine import Engine
 from floatip_agent.engine.executor import Channel
+from floatip_agent.marks import Marks
 from floatip_agent.messages import Applied, Configure, EngineState, HealthChanged, Message, Scheduling, decode, encode
 from floatip_agent.ports import AdvertisementSocket, Node
 from floatip_agent.vrrp import timers
@@ -43,7 +44,13 @@ class Loop:
     """One engine process. `guard` is the stream to the parent: it gets each accepted order, and its end is ours."""
 
     def __init__(
-        self, node: Node, timer: Timer, listener: socket.socket, guard: socket.socket, scheduling: Scheduling
+        self,
+        node: Node,
+        timer: Timer,
+        listener: socket.socket,
+        guard: socket.socket,
+        scheduling: Scheduling,
+        marks: Marks = {},  # noqa: B006 - only read
     ) -> None:
         self._node = node
         self._timer = timer
@@ -53,7 +60,7 @@ class Loop:
         self._keepers: dict[int, Connection] = {}
         self._applied: Applied | None = None
         self._ordered: Configure | None = None
-        self._engine = Engine(node, self._report)
+        self._engine = Engine(node, self._report, marks=marks)
         self._sockets: dict[int, tuple[Channel, AdvertisementSocket]] = {}
         self._sockets_version = 0
         self._unread_since: int | None = None
@@ -79,6 +86,7 @@ class Loop:
             self._engine.handle_timeouts(now, heard_all=heard_all)
             self._send_telemetry(now)
         self._engine.shutdown(time.monotonic_ns())
+        self._keep_guard_informed()
         for connection in self._keepers.values():
             connection.flush()
 
@@ -211,12 +219,17 @@ class Loop:
                 connection.write(line)
 
     def _keep_guard_informed(self) -> None:
-        """A guard that did not read for long gets the newest order once it does: what it keeps is what the next engine runs."""
+        """High-water marks as they rise. A guard that did not read for long gets everything anew once it does: what it keeps is what the
+        next engine runs."""
+        for raised in self._engine.raised_marks():
+            self._guard.write(encode(raised))
         self._guard.flush()
         if self._guard.is_lagging and not self._guard.wants_to_write:
             self._guard.is_lagging = False
             if self._ordered is not None:
                 self._guard.write(encode(self._ordered))
+            for marks in self._engine.all_marks():
+                self._guard.write(encode(marks))
 
     def _send_telemetry(self, now: int) -> None:
         """Counters in small batches, each router's about once a second; the queues of slow readers."""

@@ -11,6 +11,7 @@ from floatip_agent.messages import RouterState, State
 from floatip_agent.ports import Interface
 from floatip_agent.vrrp import packet
 from floatip_agent.vrrp.actions import StateName
+from floatip_agent.vrrp.authentication import HighWaterMarks
 from floatip_agent.vrrp.router import Parameters
 
 _WARNING_LIFE = 4
@@ -20,9 +21,10 @@ _WARNING_LIFE = 4
 class Router:
     """State and bookkeeping; decides nothing that the core decides. `held` are the addresses in the kernel through us."""
 
-    def __init__(self, configuration: RouterConfiguration, health: Health, since: float) -> None:
+    def __init__(self, configuration: RouterConfiguration, health: Health, since: float, marks: HighWaterMarks) -> None:
         self.configuration = configuration
         self.health = health
+        self.marks = marks
         self.binding: Binding | None = None
         self.unbound = "starting"
         self.role: StateName = "Initialize"
@@ -116,9 +118,17 @@ class Router:
         self.binding, self.unbound = binding, reason
         self._messages.clear()
 
-    def message(self, priority: int, destination: bytes) -> bytes:
-        """The advertisement as bytes, built once for each priority and destination."""
+    @property
+    def signs(self) -> bool:
+        """Whether each advertisement needs a sequence of its own."""
+        keyring = self.binding.wire.keyring if self.binding else None
+        return keyring is not None and keyring.signs
+
+    def message(self, priority: int, destination: bytes, sequence: int) -> bytes:
+        """The advertisement as bytes, built once for each priority and destination unless it is signed."""
         assert self.binding is not None
+        if self.signs:
+            return packet.encode(self.binding.wire, priority, self.binding.source, destination, sequence)
         key = priority, destination
         if key not in self._messages:
             self._messages[key] = packet.encode(self.binding.wire, priority, self.binding.source, destination)
@@ -183,6 +193,7 @@ class Router:
             left=self.left,
             released=self.released,
             stale=stale,
+            marks=dict(self.marks.marks),
         )
 
 

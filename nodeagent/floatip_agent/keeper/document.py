@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from floatip_agent.configuration import Configuration, Family, Health, RouterConfiguration
-from floatip_agent.keeper.entry import Entry, Refused, SecretName, read_entry
+from floatip_agent.keeper import credentials
+from floatip_agent.keeper.credentials import SecretName
+from floatip_agent.keeper.entry import Entry, Refused, read_entry
 from floatip_agent.keeper.probe_state import ProbeSet
 
 Origin = Literal["API", "File"]
@@ -28,7 +30,12 @@ class Running:
     entry: Mapping[str, Any]
     configuration: RouterConfiguration
     probes: ProbeSet
-    secret: SecretName | None = None
+    secrets: tuple[SecretName, ...] = ()
+
+    @property
+    def known_secrets(self) -> dict[SecretName, str]:
+        """What its Secrets held when it was taken into force."""
+        return credentials.known(self.secrets, self.configuration, self.configuration)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -162,22 +169,24 @@ class _Reading:
 
     def _run(self, read: Entry, written: Mapping[str, Any]) -> Running | str:
         """What runs, or why not."""
-        password = None
-        if read.secret is not None:
-            self.secrets.add(read.secret)
-            password = self._password(read)
-            if password is None:
-                return self._secrets.problem(read.secret)
-        configuration = dataclasses.replace(read.configuration, password=password)
-        return Running(written, configuration, read.probes, read.secret)
+        self.secrets.update(read.secrets)
+        texts = [self._text(read, secret) for secret in read.secrets]
+        for secret, text in zip(read.secrets, texts, strict=True):
+            if text is None:
+                return self._secrets.problem(secret)
+        known = [text for text in texts if text is not None]
+        try:
+            configuration = credentials.fill(read.configuration, read.secrets, known)
+        except ValueError as error:
+            return str(error)
+        return Running(written, configuration, read.probes, read.secrets)
 
-    def _password(self, read: Entry) -> str | None:
+    def _text(self, read: Entry, secret: SecretName) -> str | None:
         """The Secret's word, or, while it cannot be read, the one that was in force before."""
-        assert read.secret is not None
-        if read.secret in self._secrets.values:
-            return self._secrets.values[read.secret]
+        if secret in self._secrets.values:
+            return self._secrets.values[secret]
         before = self._before.routers.get(read.configuration.key)
-        return before.configuration.password if before and before.secret == read.secret else None
+        return before.known_secrets.get(secret) if before else None
 
     def _refuse(self, key: RouterKey, reason: str, release: str | None) -> None:
         """What ran before runs on; but an order to let go is an order also when the rest of its entry is not understood."""
@@ -186,8 +195,7 @@ class _Reading:
         if running is not None:
             configuration = dataclasses.replace(running.configuration, release=release)
             self.routers[key] = dataclasses.replace(running, configuration=configuration)
-            if running.secret is not None:
-                self.secrets.add(running.secret)
+            self.secrets.update(running.secrets)
         elif release is not None:
             self.releases[key] = release
 
@@ -199,8 +207,7 @@ class _Reading:
                 continue
             missing.add(key)
             self.routers[key] = running
-            if running.secret is not None:
-                self.secrets.add(running.secret)
+            self.secrets.update(running.secrets)
         return frozenset(missing)
 
 
@@ -221,14 +228,14 @@ def save(accepted: Accepted, origin: Origin, name: str) -> dict[str, Any]:
 
 
 def restore(saved: Mapping[str, Any], engine: Configuration | None) -> Accepted:
-    """What `save` saved, with the passwords of `engine.json`. Raises KeyError, TypeError, ValueError when it is none."""
+    """What `save` saved, with the passwords and keys of `engine.json`. Raises KeyError, TypeError, ValueError when it is none."""
     document = saved["document"]
-    passwords = {router.key: router.password for router in engine.routers} if engine else {}
+    configured = {router.key: router for router in engine.routers} if engine else {}
     known: dict[SecretName, str] = {}
     for entry in document["spec"]["virtualRouters"]:
         read = read_entry(entry, "")
-        if isinstance(read, Entry) and read.secret and (password := passwords.get(read.configuration.key)):
-            known[read.secret] = password
+        if isinstance(read, Entry) and (running := configured.get(read.configuration.key)):
+            known |= credentials.known(read.secrets, read.configuration, running)
     accepted = accept(document, "API", Secrets(known), None)
     missing = frozenset((str(name), family) for name, family in saved["missing"])
     rewound_to = saved["rewoundTo"]

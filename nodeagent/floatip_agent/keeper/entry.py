@@ -14,27 +14,20 @@ from floatip_api import documents, v1alpha1
 from pydantic import ValidationError
 
 from floatip_agent.configuration import Family, RouterConfiguration
+from floatip_agent.keeper.credentials import SecretName, named
 from floatip_agent.keeper.probe_state import Probe, ProbeSet, Thresholds
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 
 
-@dataclasses.dataclass(frozen=True, slots=True, order=True)
-class SecretName:
-    """One key of one Secret."""
-
-    name: str
-    key: str
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
-    """A good entry; the password is not in the configuration yet."""
+    """A good entry; what its secrets hold is not in the configuration yet (`credentials.fill`)."""
 
     configuration: RouterConfiguration
     probes: ProbeSet
-    secret: SecretName | None = None
+    secrets: tuple[SecretName, ...] = ()
     ignored_fields: tuple[str, ...] = ()
 
     @property
@@ -68,11 +61,10 @@ def read_entry(written: object, where: str) -> Entry | Refused:
         return Refused(_reason(error, where), _key(written), _release(written), tuple(ignored))
     if broken := documents.check_virtual_router(router):
         return Refused(f"{where}.{broken[0]}", _key(written), _release(written), tuple(ignored))
-    secret = router.vrrp.authentication.secret_ref if router.vrrp.authentication else None
     return Entry(
         _configuration(router),
         ProbeSet(tuple(map(_probe, router.probes)), router.family, router.interface),
-        SecretName(secret.name, secret.key) if secret else None,
+        named(router),
         tuple(ignored),
     )
 
@@ -132,6 +124,8 @@ def _release(written: Mapping[str, Any]) -> str | None:
 
 
 def _configuration(router: v1alpha1.VirtualRouter) -> RouterConfiguration:
+    authentication = router.vrrp.authentication
+    keys = authentication.keys if authentication else None
     return RouterConfiguration(
         name=router.name,
         family=router.family,
@@ -151,6 +145,9 @@ def _configuration(router: v1alpha1.VirtualRouter) -> RouterConfiguration:
         announcement_refresh=router.vrrp.announcement.refresh_seconds * SECOND,
         transport=router.vrrp.transport,
         peers=tuple(router.peers),
+        hmac_keys=tuple((key.id, "") for key in keys or ()),
+        hmac_active_key_id=(authentication.active_key_id if authentication else None) or 0,
+        hmac_mode=(authentication.mode if authentication else None) or "Enforce",
         preempt=router.preemption.policy == "PreemptLowerPriority",
         preempt_delay=router.preemption.delay_seconds * SECOND,
         leave=router.leave.request_id if router.leave else None,
@@ -175,4 +172,4 @@ def secrets_named(document: Mapping[str, Any]) -> frozenset[SecretName]:
     """Every Secret that a good entry of the document names."""
     entries = (document.get("spec") or {}).get("virtualRouters") or []
     read = [read_entry(entry, "") for entry in entries]
-    return frozenset(entry.secret for entry in read if isinstance(entry, Entry) and entry.secret)
+    return frozenset(secret for entry in read if isinstance(entry, Entry) for secret in entry.secrets)

@@ -11,6 +11,7 @@ from floatip_agent.configuration import Configuration, Health
 from floatip_agent.keeper import document, metrics, show, status
 from floatip_agent.keeper.api_server import ApiServer
 from floatip_agent.keeper.claims import ClaimWatch
+from floatip_agent.keeper.credentials import SecretName
 from floatip_agent.keeper.document import Accepted, RouterKey
 from floatip_agent.keeper.engine_link import EngineLink
 from floatip_agent.keeper.interfaces import InterfaceWatch
@@ -29,6 +30,8 @@ from floatip_agent.keeper.web import Web
 
 ENGINE_SOCKET = "engine.sock"
 LAST_STATUS_WITHIN = 2.0
+MARKS_SAVED_EVERY = 1.0
+"""Seconds."""
 _LONGEST_PAUSE = 60.0
 
 UNUSABLE = 2
@@ -86,6 +89,7 @@ class Keeper:
         if self._secrets:
             self._secrets.stop()
         await asyncio.gather(link, *parts, return_exceptions=True)
+        await self._save_marks()
         if writer and not self._exit_status:
             await asyncio.wait({asyncio.create_task(writer.write())}, timeout=LAST_STATUS_WITHIN)
         return self._exit_status
@@ -102,6 +106,7 @@ class Keeper:
             ("document", self._read_forever),
             ("configuration", self._apply_forever),
             ("saved copies", self._save_forever),
+            ("saved marks", self._save_marks_forever),
             ("interfaces", self._interfaces.run),
             ("foreign routers", self._strangers.run),
             ("claims of addresses", ClaimWatch(self.picture).run),
@@ -147,13 +152,10 @@ class Keeper:
         self._wanted.set()
         return results
 
-    def _known_secrets(self) -> dict[Any, str]:
+    def _known_secrets(self) -> dict[SecretName, str]:
         accepted = self.picture.accepted
-        return {
-            running.secret: running.configuration.password
-            for running in (accepted.routers.values() if accepted else ())
-            if running.secret and running.configuration.password is not None
-        }
+        running = accepted.routers.values() if accepted else ()
+        return {secret: text for router in running for secret, text in router.known_secrets.items()}
 
     async def _read_forever(self) -> None:
         async for reading in self._source.readings():
@@ -282,6 +284,21 @@ class Keeper:
         if problem != self.picture.disk_problem:
             self.picture.disk_problem = problem
             self.picture.changed()
+
+    async def _save_marks_forever(self) -> None:
+        while True:
+            await asyncio.sleep(MARKS_SAVED_EVERY)
+            await self._save_marks()
+
+    async def _save_marks(self) -> None:
+        if not self.picture.is_engine_connected and not self.picture.routers:
+            return
+        marks = {key: router.marks for key, router in self.picture.routers.items() if router.marks}
+        try:
+            await asyncio.to_thread(self._saved.write_marks, marks)
+        except OSError as error:
+            text = f"the marks in {self._options.state_dir} could not be written: {error.strerror or error}"
+            self._sparing.warning("marks", text)
 
     def _write(self, saved: Mapping[str, Any], configuration: Configuration) -> None:
         self._saved.write_configuration(configuration)

@@ -11,7 +11,16 @@ from datetime import datetime
 from floatip_agent.configuration import Family
 from floatip_agent.keeper.document import Accepted, RouterKey
 from floatip_agent.keeper.logs import Sparing
-from floatip_agent.messages import Applied, Configure, EngineState, HealthChanged, Message, RouterGone, RouterState
+from floatip_agent.messages import (
+    Applied,
+    Configure,
+    EngineState,
+    HealthChanged,
+    MarksRaised,
+    Message,
+    RouterGone,
+    RouterState,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -116,8 +125,8 @@ class Picture:
                 self._take_router(message)
             case RouterGone():
                 self.routers.pop((message.name, message.family), None)
-            case Configure() | HealthChanged():
-                return  # ours to say, not the engine's
+            case Configure() | HealthChanged() | MarksRaised():
+                return  # ours to say, or the guard's to hear
         self.changed()
 
     def engine_left(self) -> None:

@@ -1,4 +1,5 @@
-"""The two files in the state folder: `node.json` (the document as accepted) and `engine.json` (what the engine runs).
+"""The files in the state folder: `node.json` (the document as accepted), `engine.json` (what the engine runs) and `marks.json` (which
+signed advertisements are old).
 
 Readable by root alone, replaced by rename, so that a reader sees the old or the new one and nothing between. Secrets stand
 in `engine.json` and nowhere else.
@@ -14,8 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from floatip_agent import marks
 from floatip_agent.configuration import Configuration, ConfigurationError
 from floatip_agent.keeper.logs import LOG
+from floatip_agent.marks import Marks
 
 FORMAT = 1
 
@@ -26,6 +29,7 @@ class SavedCopies:
     def __init__(self, folder: Path) -> None:
         self._node = folder / "node.json"
         self._engine = folder / "engine.json"
+        self._marks = folder / marks.FILE_NAME
         self._written: dict[Path, bytes] = {}
 
     def read_node(self) -> dict[str, Any] | None:
@@ -65,10 +69,15 @@ class SavedCopies:
         """Raises OSError."""
         self._write(self._engine, configuration.dumps())
 
-    def _write(self, path: Path, text: bytes) -> None:
+    def write_marks(self, known: Marks) -> None:
+        """About once a second while advertisements are signed, hence not forced onto the disk. Raises OSError."""
+        if known or self._marks.exists():
+            self._write(self._marks, marks.dumps(known), is_forced=False)
+
+    def _write(self, path: Path, text: bytes, *, is_forced: bool = True) -> None:
         if self._written.get(path) == text and path.exists():
             return
-        write_atomically(path, text)
+        write_atomically(path, text, is_forced=is_forced)
         self._written[path] = text
 
     def _set_aside(self, path: Path, reason: str) -> None:
@@ -78,19 +87,22 @@ class SavedCopies:
             path.replace(aside)
 
 
-def write_atomically(path: Path, text: bytes) -> None:
-    """Mode 0600, on the disk before it gets its name. Raises OSError."""
+def write_atomically(path: Path, text: bytes, *, is_forced: bool = True) -> None:
+    """Mode 0600; `is_forced`: on the disk before it gets its name. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(number, "wb") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            if is_forced:
+                os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    if not is_forced:
+        return
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from floatip_agent.keeper.api_server import ApiServer
+from floatip_agent.keeper.credentials import SecretName
 from floatip_agent.keeper.document import Secrets
-from floatip_agent.keeper.entry import SecretName
 from floatip_agent.keeper.object_watch import Absent, Present, Sighting, Unreachable, follow
 
 

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from floatip_api import documents, names
 
 from floatip_agent.keeper.api_server import ApiServer
+from floatip_agent.keeper.credentials import SecretName
 from floatip_agent.keeper.document import Origin, Secrets
-from floatip_agent.keeper.entry import SecretName, secrets_named
+from floatip_agent.keeper.entry import secrets_named
 from floatip_agent.keeper.object_watch import Absent, Present, Unreachable, follow
 
 LOOK_EVERY = 1.0

@@ -156,8 +156,9 @@ def _secret_and_probes(
     picture: Picture, accepted: Accepted, key: RouterKey, state: RouterState | None
 ) -> Iterator[v1alpha1.Warning]:
     running = accepted.routers[key]
-    if running.secret and (problem := picture.secret_problems.get(running.secret.name)):
-        yield _warning("SecretMissing", f"Secret {running.secret.name} {problem}; its last known value is in force")
+    for name in dict.fromkeys(secret.name for secret in running.secrets):
+        if problem := picture.secret_problems.get(name):
+            yield _warning("SecretMissing", f"Secret {name} {problem}; its last known value is in force")
     if state and state.stale and running.probes.probes:
         yield _warning("ProbesStale", "the last known results of the probes are in force")
 

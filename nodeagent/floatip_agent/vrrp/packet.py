@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import hmac
 import struct
 from typing import Literal
 
-from floatip_agent.vrrp import checksum, timers
+from floatip_agent.vrrp import authentication, checksum, timers
 
 MULTICAST_IPV4 = bytes((224, 0, 0, 18))
 MULTICAST_IPV6 = bytes.fromhex("ff020000000000000000000000000012")
@@ -41,6 +42,7 @@ class DropReason(enum.StrEnum):
     NO_ADDRESSES = "NoAddresses"
     AUTHENTICATION_TYPE = "AuthenticationType"
     AUTHENTICATION_FAILED = "AuthenticationFailed"
+    REPLAYED = "Replayed"
     ZERO_INTERVAL = "ZeroInterval"
     WRONG_INTERVAL = "WrongInterval"
     OWN_SOURCE = "OwnSource"
@@ -52,7 +54,8 @@ class DropReason(enum.StrEnum):
 class Wire:
     """How one virtual router speaks; the same for what it sends and what it accepts.
 
-    `password` is the padded 8 bytes of RFC 2338 simple text authentication, None for none; `interval` is in nanoseconds.
+    `password` is the padded 8 bytes of RFC 2338 simple text authentication, `keyring` the keys of version 3's HMAC, None for none;
+    `interval` is in nanoseconds.
     """
 
     version: int
@@ -61,6 +64,7 @@ class Wire:
     addresses: tuple[bytes, ...]
     checksum_form: ChecksumForm = "PseudoHeader"
     password: bytes | None = None
+    keyring: authentication.Keyring | None = None
     peers: frozenset[bytes] = frozenset()
     """Unicast: whom to send to and to believe. Empty: multicast."""
 
@@ -86,6 +90,8 @@ class Advertisement:
     interval: int
     addresses: tuple[bytes, ...]
     source: bytes
+    stamp: authentication.Stamp | None = None
+    """Of a signed one: whether it is a replay is for `authentication.HighWaterMarks` to say."""
 
     @property
     def begins_link_local(self) -> bool:
@@ -99,8 +105,9 @@ def padded_password(password: str) -> bytes:
     return password.encode()[:_PASSWORD_LENGTH].ljust(_PASSWORD_LENGTH, b"\0")
 
 
-def encode(wire: Wire, priority: int, source: bytes, destination: bytes) -> bytes:
-    """The message of one advertisement, checksum included. `priority` 0 says that the sender lets go."""
+def encode(wire: Wire, priority: int, source: bytes, destination: bytes, sequence: int = 0) -> bytes:
+    """The message of one advertisement, checksum included. `priority` 0 says that the sender lets go; `sequence` is for a
+    keyring that signs: greater each time (`authentication.HighWaterMarks`)."""
     if wire.version == 2:
         kind = _NO_AUTHENTICATION if wire.password is None else _SIMPLE_PASSWORD
         timing = kind << 8 | wire.interval // timers.SECOND
@@ -111,15 +118,24 @@ def encode(wire: Wire, priority: int, source: bytes, destination: bytes) -> byte
     head = wire.version << 4 | _ADVERTISEMENT
     body = b"".join(wire.addresses) + trailer
     message = _HEADER.pack(head, wire.virtual_router_id, priority, len(wire.addresses), timing, 0) + body
-    total = checksum.internet_checksum(_summed(wire, wire.checksum_form, message, source, destination))
-    return message[:6] + struct.pack("!H", total) + message[8:]
+    signature = b""
+    if wire.keyring is not None and wire.keyring.signs:
+        signature = authentication.trailer(wire.keyring, message, source, sequence)
+    total = checksum.internet_checksum(_summed(wire, wire.checksum_form, message, signature, source, destination))
+    return message[:6] + struct.pack("!H", total) + message[8:] + signature
 
 
-def _summed(wire: Wire, form: ChecksumForm, message: bytes, source: bytes, destination: bytes) -> bytes:
-    """The bytes that the checksum covers. RFC 2338 5.3.8: "the entire VRRP message", authentication data included."""
+def _summed(
+    wire: Wire, form: ChecksumForm, message: bytes, signature: bytes, source: bytes, destination: bytes
+) -> bytes:
+    """The bytes that the checksum covers. RFC 2338 5.3.8: "the entire VRRP message", authentication data included. Of a signed
+    message only IPv6 sums the trailer too, since there the kernel may do it."""
     if wire.version == 2:
         return message
-    if len(source) == 16 or form == "PseudoHeader":
+    if len(source) == 16:
+        whole = message + signature
+        return checksum.pseudo_header(source, destination, len(whole)) + whole
+    if form == "PseudoHeader":
         return checksum.pseudo_header(source, destination, len(message)) + message
     return message
 
@@ -136,17 +152,22 @@ def decode(wire: Wire, message: bytes, source: bytes, destination: bytes, ttl: i
         return reason
     if reason := _check_way(wire, source, destination):
         return reason
-    if not _checksum_fits(wire, message, source, destination):
+    length = _length(wire, count)
+    message, signature = message[:length], message[length:]
+    if not _checksum_fits(wire, message, signature, source, destination):
         return DropReason.BAD_CHECKSUM
     if count == 0:
         # RFC 9568 5.2.5 (erratum 8299): "If the received count is 0, the VRRP advertisement MUST be ignored."
         return DropReason.NO_ADDRESSES
+    stamp = _stamp(wire, message, signature, source)
+    if isinstance(stamp, DropReason):
+        return stamp
     timed = _interval_version_2(wire, timing, message) if wire.version == 2 else _interval_version_3(timing)
     if isinstance(timed, DropReason):
         return timed
     size = wire.address_length
     addresses = tuple(message[8 + size * index : 8 + size * (index + 1)] for index in range(count))
-    return Advertisement(wire.version, virtual_router_id, priority, timed, addresses, source)
+    return Advertisement(wire.version, virtual_router_id, priority, timed, addresses, source, stamp)
 
 
 def _check_header(
@@ -161,10 +182,23 @@ def _check_header(
     # RFC 9568 7.1: "It MUST verify that the IPv4 TTL or IPv6 Hop Limit is 255." A unicast peer may be behind a router.
     if ttl != TTL and not wire.peers:
         return DropReason.BAD_TTL
-    trailer = _PASSWORD_LENGTH if wire.version == 2 else 0
-    if length != _HEADER.size + count * wire.address_length + trailer:
+    signed = authentication.TRAILER_LENGTH if wire.keyring is not None else 0
+    if length - _length(wire, count) not in {0, signed}:
         return DropReason.BAD_LENGTH
     return None
+
+
+def _length(wire: Wire, count: int) -> int:
+    """Bytes of a message with this many addresses, without an HMAC's trailer."""
+    return _HEADER.size + count * wire.address_length + (_PASSWORD_LENGTH if wire.version == 2 else 0)
+
+
+def _stamp(wire: Wire, message: bytes, signature: bytes, source: bytes) -> authentication.Stamp | DropReason | None:
+    if wire.keyring is None:
+        return None
+    if not signature:
+        return DropReason.AUTHENTICATION_TYPE if wire.keyring.mode == "Enforce" else None
+    return authentication.verify(wire.keyring, message, signature, source) or DropReason.AUTHENTICATION_FAILED
 
 
 def _check_way(wire: Wire, source: bytes, destination: bytes) -> DropReason | None:
@@ -175,18 +209,20 @@ def _check_way(wire: Wire, source: bytes, destination: bytes) -> DropReason | No
     return DropReason.NOT_A_PEER if wire.peers and source not in wire.peers else None
 
 
-def _checksum_fits(wire: Wire, message: bytes, source: bytes, destination: bytes) -> bool:
+def _checksum_fits(wire: Wire, message: bytes, signature: bytes, source: bytes, destination: bytes) -> bool:
     """RFC 9568 5.2.8 leaves the IPv4 pseudo-header out, RFC 5798 and keepalived put it in: the own form first, then the other.
 
     keepalived before 1.3.6 sums the multicast address in unicast, too: accepted, never sent.
     """
-    if wire.version == 2 or len(source) == 16:
-        return checksum.internet_checksum(_summed(wire, wire.checksum_form, message, source, destination)) == 0
-    other: ChecksumForm = "MessageOnly" if wire.checksum_form == "PseudoHeader" else "PseudoHeader"
-    tried = [(wire.checksum_form, destination), (other, destination)]
-    if wire.peers:
-        tried.append(("PseudoHeader", MULTICAST_IPV4))
-    return any(checksum.internet_checksum(_summed(wire, form, message, source, to)) == 0 for form, to in tried)
+    tried = [(wire.checksum_form, destination)]
+    if wire.version == 3 and len(source) == 4:
+        other: ChecksumForm = "MessageOnly" if wire.checksum_form == "PseudoHeader" else "PseudoHeader"
+        tried.append((other, destination))
+        if wire.peers:
+            tried.append(("PseudoHeader", MULTICAST_IPV4))
+    return any(
+        checksum.internet_checksum(_summed(wire, form, message, signature, source, to)) == 0 for form, to in tried
+    )
 
 
 def _interval_version_2(wire: Wire, timing: int, message: bytes) -> int | DropReason:
@@ -194,7 +230,7 @@ def _interval_version_2(wire: Wire, timing: int, message: bytes) -> int | DropRe
     # RFC 2338 7.1: "MUST verify that the Auth Type matches the locally configured authentication method".
     if kind != (_NO_AUTHENTICATION if wire.password is None else _SIMPLE_PASSWORD):
         return DropReason.AUTHENTICATION_TYPE
-    if wire.password is not None and not _same(message[-_PASSWORD_LENGTH:], wire.password):
+    if wire.password is not None and not hmac.compare_digest(message[-_PASSWORD_LENGTH:], wire.password):
         return DropReason.AUTHENTICATION_FAILED
     if seconds == 0:
         return DropReason.ZERO_INTERVAL
@@ -208,11 +244,3 @@ def _interval_version_3(timing: int) -> int | DropReason:
     # RFC 9568 5.2.7: the upper four bits are reserved, "MUST be ignored on reception". Erratum 8301: 0 is discarded.
     interval = (timing & 0x0FFF) * timers.CENTISECOND
     return interval or DropReason.ZERO_INTERVAL
-
-
-def _same(left: bytes, right: bytes) -> bool:
-    """Equality in constant time (`hmac.compare_digest` would load the hash libraries into the engine)."""
-    difference = 0
-    for a, b in zip(left, right, strict=True):
-        difference |= a ^ b
-    return difference == 0

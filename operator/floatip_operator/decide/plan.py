@@ -165,5 +165,8 @@ def _annotation(standing: Standing) -> tuple[FloatingIP, str | None] | None:
 
 
 def _secrets(entries: dict[str, list[VirtualRouter]]) -> set[str]:
-    authentications = [r.vrrp.authentication for routers in entries.values() for r in routers]
-    return {authentication.secret_ref.name for authentication in authentications if authentication is not None}
+    authentications = [a for routers in entries.values() for r in routers if (a := r.vrrp.authentication) is not None]
+    references = [a.secret_ref for a in authentications] + [
+        key.secret_ref for a in authentications for key in a.keys or ()
+    ]
+    return {reference.name for reference in references if reference is not None}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from floatip_agent.configuration import Family
 from floatip_agent.keeper import document
+from floatip_agent.keeper.credentials import SecretName
 from floatip_agent.keeper.document import Accepted, Secrets, accept, without_document
-from floatip_agent.keeper.entry import SecretName
 from floatip_agent.messages import Configure, decode, encode
 
 PASSWORD = SecretName("elk-vrrp", "password")

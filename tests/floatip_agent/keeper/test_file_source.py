@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from floatip_agent.keeper.entry import SecretName
+from floatip_agent.keeper.credentials import SecretName
 from floatip_agent.keeper.sources import FileSource, Problem, Read, Reading
 
 Eventually = Callable[[Callable[[], object]], Awaitable[None]]

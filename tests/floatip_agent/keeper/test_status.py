@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from floatip_agent.keeper.credentials import SecretName
 from floatip_agent.keeper.document import Accepted, Secrets, accept
-from floatip_agent.keeper.entry import SecretName
 from floatip_agent.keeper.picture import Picture, ReportedInterface, Stranger
 from floatip_agent.keeper.status import build, is_news
 from floatip_agent.messages import Applied, EngineState, RouterState

@@ -253,8 +253,9 @@ def test_every_receive_check_drops_what_it_is_for(reason: DropReason, wire: Wire
 
 
 def test_every_reason_that_the_codec_gives_is_reached() -> None:
-    """`OwnSource` is the engine's: only it knows its source address. The two of the way are in a test of their own."""
-    apart = {DropReason.OWN_SOURCE, DropReason.NOT_A_PEER, DropReason.WRONG_DESTINATION}
+    """`OwnSource` and `Replayed` are the engine's: only it knows its source address and what came before. The two of the way are in a
+    test of their own."""
+    apart = {DropReason.OWN_SOURCE, DropReason.REPLAYED, DropReason.NOT_A_PEER, DropReason.WRONG_DESTINATION}
     assert {reason for reason, *_ in BROKEN} | apart == set(DropReason)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from floatip_agent import vrrp
 
-ALLOWED = {"__future__", "collections.abc", "dataclasses", "enum", "floatip_agent.vrrp", "struct", "typing"}
+ALLOWED = {"__future__", "collections.abc", "dataclasses", "enum", "floatip_agent.vrrp", "hmac", "struct", "typing"}
 FOLDER = Path(vrrp.__file__).parent
 
 
