@@ -243,7 +243,7 @@ def test_a_child_that_ran_for_long_is_started_at_once() -> None:
 
 def test_the_engine_process_carries_no_kubernetes_and_no_event_loop() -> None:
     """A node's engine stays small: what it loads is its memory, and its time to start again."""
-    heavy = "asyncio aiohttp pydantic yaml kubernetes kopf pyroute2 scapy prometheus_client hashlib"
+    heavy = "asyncio aiohttp pydantic yaml kubernetes kopf pyroute2 scapy prometheus_client"
     script = f"import sys, floatip_agent.guard; print([name for name in {heavy.split()} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-P", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {script}"],
                           capture_output=True, text=True, check=True)  # fmt: skip

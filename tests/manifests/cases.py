@@ -328,12 +328,6 @@ _VRRP = [
         for name, value in (("keys", [_KEY]), ("activeKeyID", 1), ("mode", "Enforce"))
     ),
     _case(
-        "password without a Secret",
-        _with(vrrp={"version": 2, "authentication": {"type": "Password"}}),
-        "spec.vrrp.authentication",
-        "type Password takes secretRef, and neither keys nor activeKeyID nor mode",
-    ),
-    _case(
         "password in version 3",
         _with(vrrp={"authentication": _LOCAL_PASSWORD}),
         "spec.vrrp.authentication",
@@ -342,7 +336,8 @@ _VRRP = [
     _case(
         "password without secret",
         _with(vrrp={"version": 2, "authentication": {"type": "Password"}}),
-        "spec.vrrp.authentication.secretRef",
+        "spec.vrrp.authentication",
+        "type Password takes secretRef, and neither keys nor activeKeyID nor mode",
     ),
     _case(
         "type PASS",
