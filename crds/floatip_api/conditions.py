@@ -21,6 +21,7 @@ class Reason(StrEnum):
     ADDRESS_IN_USE = "AddressInUse"
     ADDRESS_IS_NODE_ADDRESS = "AddressIsNodeAddress"
     ADDRESS_IN_CLUSTER_RANGE = "AddressInClusterRange"
+    SYNC_GROUP_MISMATCH = "SyncGroupMismatch"
     PRIORITIES_EXHAUSTED = "PrioritiesExhausted"
     ALLOCATED = "Allocated"
     VIRTUAL_ROUTER_IDS_EXHAUSTED = "VirtualRouterIDsExhausted"

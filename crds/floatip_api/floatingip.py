@@ -20,6 +20,7 @@ from floatip_api.parts import (
     Priority,
     Probe,
     State,
+    SyncGroup,
     TrackedInterface,
     VirtualRouterID,
     Warning,  # noqa: A004
@@ -104,6 +105,12 @@ class FloatingIPSpec(Model):
     )
     tracked_interfaces: Annotated[list[TrackedInterface], Field(max_length=16)] = Field(
         default=[], description="Other interfaces that must be up; the floating IP's own always is tracked."
+    )
+    sync_group: SyncGroup | None = Field(
+        default=None,
+        description="Floating IPs with one value move together on every node: one that cannot be held on a node keeps all of them off it. "
+        "They get the same candidates in the same order, so nodes (but for interface and sourceAddresses), candidates and preemption must "
+        "be alike. On each node the lowest priority of its members counts for all.",
     )
 
 

@@ -18,6 +18,7 @@ from floatip_api.parts import (
     Preemption,
     Priority,
     Probe,
+    SyncGroup,
     TrackedInterface,
     VirtualRouterID,
     Warning,  # noqa: A004
@@ -64,6 +65,10 @@ class VirtualRouter(Model):
     )
     tracked_interfaces: Annotated[list[TrackedInterface], Field(max_length=16)] = Field(
         default=[], description="Other interfaces that must be up."
+    )
+    sync_group: SyncGroup | None = Field(
+        default=None,
+        description="Routers with one value are Active together or not at all. Absent: those of the FloatingIP.",
     )
 
 

@@ -22,6 +22,7 @@ ObjectName = Annotated[
 NodeName = ObjectName
 VirtualRouterID = Annotated[int, Field(ge=1, le=255)]
 Priority = Annotated[int, Field(ge=1, le=255)]
+SyncGroup = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 DateTime = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
 
 

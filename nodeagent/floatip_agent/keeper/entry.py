@@ -150,6 +150,7 @@ def _configuration(router: v1alpha1.VirtualRouter) -> RouterConfiguration:
         hmac_mode=(authentication.mode if authentication else None) or "Enforce",
         preempt=router.preemption.policy == "PreemptLowerPriority",
         preempt_delay=router.preemption.delay_seconds * SECOND,
+        group=router.sync_group or "",
         leave=router.leave.request_id if router.leave else None,
         release=router.release.request_id if router.release else None,
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from floatip_api import names
 from floatip_api.conditions import Reason
 from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeSpec, FloatingIPStatus, VirtualRouter
 
-from floatip_operator.decide import acceptance, handover, priorities, rollout
+from floatip_operator.decide import acceptance, handover, priorities, rollout, sync_groups
 from floatip_operator.decide.events import Event, events_between
 from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.decide.standing import Standing
@@ -35,11 +36,12 @@ class Plan:
 def decide(snapshot: Snapshot) -> Plan:
     """The next step for the whole cluster."""
     standings = [Standing(floating_ip, snapshot) for floating_ip in snapshot.by_age]
+    refusals = _refusals(standings, snapshot)
     chosen: dict[str, int] = {}
     entries: dict[str, list[VirtualRouter]] = _orphans(snapshot, {standing.name for standing in standings})
     statuses, events, add, remove = [], [], [], []
-    for place, standing in enumerate(standings):
-        verdict, own = _one(standing, standings[:place], standings, chosen, snapshot)
+    for standing in standings:
+        verdict, own = _one(standing, standings, refusals, chosen, snapshot)
         leaving = handover.for_move(standing, snapshot)
         for node, routers in own.items():
             entries.setdefault(node, []).extend(handover.with_leave(routers, leaving.get(node)))
@@ -67,8 +69,18 @@ def decide(snapshot: Snapshot) -> Plan:
     )
 
 
+def _refusals(by_age: list[Standing], snapshot: Snapshot) -> dict[str, acceptance.Refusal | None]:
+    """Why each is not accepted, or None; by itself first, then for the sync group it is in."""
+    alone = {one.name: acceptance.refusal(one, by_age[:place], snapshot) for place, one in enumerate(by_age)}
+    return {one.name: alone[one.name] or sync_groups.mismatch(one, by_age, alone, snapshot) for one in by_age}
+
+
 def _one(
-    standing: Standing, older: list[Standing], everyone: list[Standing], chosen: dict[str, int], snapshot: Snapshot
+    standing: Standing,
+    everyone: list[Standing],
+    refusals: Mapping[str, acceptance.Refusal | None],
+    chosen: dict[str, int],
+    snapshot: Snapshot,
 ) -> tuple[Verdict, dict[str, list[VirtualRouter]]]:
     """What becomes of one floating IP, and its entries by node."""
     floating_ip = standing.floating_ip
@@ -78,8 +90,7 @@ def _one(
         return Verdict(is_deleting=True), rollout.let_go(standing, snapshot)
     is_suspended = floating_ip.spec.suspend
     kept = rollout.let_go(standing, snapshot) if is_suspended else standing.entries
-    refused = acceptance.refusal(standing, older, snapshot)
-    if refused is not None:
+    if (refused := refusals[standing.name]) is not None:
         return Verdict(refusal=refused, is_suspended=is_suspended), kept
     others = [other for other in everyone if other is not standing]
     virtual_router_id = acceptance.allocated(standing, others, chosen, snapshot)
@@ -95,7 +106,8 @@ def _one(
     if names.FINALIZER not in floating_ip.metadata.finalizers:
         return verdict, standing.entries  # entries follow once their removal is certain
     try:
-        own = rollout.next_entries(standing, virtual_router_id, snapshot)
+        group = sync_groups.members(standing, everyone, refusals)
+        own = rollout.next_entries(standing, group, virtual_router_id, snapshot)
     except priorities.PrioritiesExhausted as error:
         return dataclasses.replace(verdict, refusal=(Reason.PRIORITIES_EXHAUSTED, str(error))), standing.entries
     if not any(router.release is None for routers in own.values() for router in routers):

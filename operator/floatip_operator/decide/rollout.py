@@ -6,12 +6,12 @@ it, and a change of the wire goes in phases: Backups out and confirmed, the Acti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from floatip_api.rendering import virtual_routers
 from floatip_api.v1alpha1 import Request, VirtualRouter
 
-from floatip_operator.decide import placement, priorities
+from floatip_operator.decide import placement, priorities, sync_groups
 from floatip_operator.decide.peers import peers
 from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.decide.standing import Standing
@@ -19,9 +19,9 @@ from floatip_operator.decide.standing import Standing
 Entries = dict[str, list[VirtualRouter]]
 
 
-def next_entries(standing: Standing, virtual_router_id: int, snapshot: Snapshot) -> Entries:
-    """Entries by node. Raises `priorities.PrioritiesExhausted`."""
-    desired = _desired(standing, virtual_router_id, snapshot)
+def next_entries(standing: Standing, group: Sequence[Standing], virtual_router_id: int, snapshot: Snapshot) -> Entries:
+    """Entries by node. `group` are all that move together with it, itself among them. Raises `priorities.PrioritiesExhausted`."""
+    desired = _desired(standing, _targets(group, snapshot), virtual_router_id, snapshot)
     keeps = _in_phases(standing, desired, snapshot)
     nodes = {*standing.entries, *standing.unlisted, *keeps}
     merged = {node: _merge(standing, node, keeps.get(node, []), snapshot) for node in sorted(nodes)}
@@ -34,20 +34,31 @@ def let_go(standing: Standing, snapshot: Snapshot) -> Entries:
     return {node: entries for node, entries in merged.items() if entries}
 
 
-def _desired(standing: Standing, virtual_router_id: int, snapshot: Snapshot) -> Entries:
-    """Who takes part and with which priority, as far as that is free now."""
+def _targets(group: Sequence[Standing], snapshot: Snapshot) -> dict[str, int]:
+    """Who is to take part, and with which priority in the end: one answer for a whole sync group."""
+    lead = sync_groups.lead(group)
+    present = {node: routers[0].priority for node, routers in lead.present.items()}
+    active = {node for member in group for node in member.active}
+    order = placement.rendezvous(sync_groups.seed(lead), lead.matching)
+
+    def can_join(node: str) -> bool:
+        return all(placement.can_hold(member.floating_ip, node, member.matching[node], snapshot) for member in group)
+
+    chosen = placement.candidates(lead.floating_ip, order, present.keys(), active, can_join, snapshot)
+    taking_part = [node for node in order if node in chosen and _has_agent(node, snapshot)]
+    given = {node: p for node in taking_part if (p := lead.matching[node].priority) is not None}
+    held = [entry for member in group for entry in member.priorities_held().items()]
+    leaving = {value for node, values in held if node not in chosen for value in values}
+    preferred = next((member.preferred for member in group if member.preferred is not None), None)
+    return priorities.targets(taking_part, given, present, leaving, preferred)
+
+
+def _desired(standing: Standing, wanted: Mapping[str, int], virtual_router_id: int, snapshot: Snapshot) -> Entries:
+    """The entries of all who are to take part, with the priorities as far as these are free now."""
     spec, name = standing.floating_ip.spec, standing.name
     present = {node: routers[0].priority for node, routers in standing.present.items()}
-    chosen = placement.candidates(standing.floating_ip, standing.matching, set(present), standing.active, snapshot)
-    order = [
-        node for node in placement.rendezvous(standing.floating_ip.metadata.uid, chosen) if _has_agent(node, snapshot)
-    ]
-    given = {node: p for node in order if (p := standing.matching[node].priority) is not None}
-    held = standing.priorities_held()
-    leaving = {value for node, values in held.items() if node not in chosen for value in values}
-    wanted = priorities.targets(order, given, present, leaving, standing.preferred)
     found: Entries = {}
-    for node, granted in priorities.next_step(wanted, held).items():
+    for node, granted in priorities.next_step(wanted, standing.priorities_held()).items():
         priority = granted if granted is not None else present.get(node)
         if priority is not None:
             found[node] = virtual_routers(

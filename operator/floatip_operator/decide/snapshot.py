@@ -14,6 +14,11 @@ REPLACED_AFTER = 600.0
 """Seconds after which a candidate that stays away is replaced."""
 
 
+ZONE = "topology.kubernetes.io/zone"
+EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
+"""Labels of Nodes that Kubernetes itself defines. The second counts whatever its value is."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Node:
     """What decisions need of a Kubernetes Node."""
@@ -53,6 +58,15 @@ class Snapshot:
     @cached_property
     def node_of(self) -> dict[str, Node]:
         return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def usable_nodes(self) -> tuple[Node, ...]:
+        """Those with a document that are not excluded from external load balancers."""
+        return tuple(n for n in self.nodes if n.name in self.document_of and EXCLUDED not in n.labels)
+
+    def zone_of(self, node: str) -> str:
+        """Nodes without a zone are in one, which has no name."""
+        return self.node_of[node].labels.get(ZONE, "")
 
     @cached_property
     def by_age(self) -> tuple[FloatingIP, ...]:

@@ -109,12 +109,31 @@ def _assert_all_who_speak_listen(running: Running) -> None:
 
 
 def _any_spec(name: str, age: int, chance: random.Random) -> FloatingIP:
+    group = {"syncGroup": "edge"} if chance.random() < 0.4 else {}
     chosen = chance.sample(NODES, chance.randint(1, len(NODES)))
+    if group:  # members must agree: a few choices, so that they often do
+        chosen, chance = chance.choice([NODES[:2], NODES[:3]]), random.Random(chance.randint(0, 2))
     entries = [{"name": node, **chance.choice([{}, {"priority": chance.choice([200, 150, 100])}])} for node in chosen]
     spec: dict[str, Any] = {"nodes": entries} if chance.random() < 0.8 else {"candidates": chance.randint(1, 4)}
     vrrp = {"version": chance.choice([2, 3]), "transport": chance.choice(["Multicast", "Unicast"])}
     spec |= {"vrrp": vrrp, "suspend": chance.random() < 0.1}
-    return floating_ip(name, age, addresses=[f"10.0.0.{100 + age}/24"], **spec)
+    return floating_ip(name, age, addresses=[f"10.0.0.{100 + age}/24"], **spec, **group)
+
+
+def _is_refused(wanted: FloatingIP) -> bool:
+    assert wanted.status is not None
+    return any((c.type, c.status) == ("Accepted", "False") for c in wanted.status.conditions)
+
+
+def _assert_moves_together(world: Snapshot) -> None:
+    """api.md: "floating IPs with one value [...] get the same candidates in the same order"."""
+    placed: dict[str, dict[str, int]] = {}
+    for wanted in world.floating_ips:
+        if wanted.spec.sync_group and not wanted.spec.suspend and not _is_refused(wanted):
+            routers = {e.metadata.name: e.spec.virtual_routers for e in world.documents}
+            name = wanted.metadata.name
+            placed[name] = {n: r.priority for n, rs in routers.items() for r in rs if r.name == name}
+    assert all(one == other for one in placed.values() for other in placed.values()), placed
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -136,7 +155,10 @@ def test_any_change_of_mind_ends_as_asked_and_owns_nothing_twice(seed: int) -> N
         _assert_all_who_speak_listen(running)
     settled = dataclasses.replace(world, documents=tuple(map(_obey, world.documents)))
     assert decide(settled).specs == (), "still changing after 100 quiet rounds"
+    _assert_moves_together(settled)
     for wanted in settled.floating_ips:
+        if _is_refused(wanted):
+            continue  # what it had before stays
         entries = [
             r for entry in settled.documents for r in entry.spec.virtual_routers if r.name == wanted.metadata.name
         ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from floatip_operator.decide import placement
-from floatip_operator.decide.snapshot import Node, Snapshot
+from floatip_operator.decide.snapshot import EXCLUDED, ZONE, Node, Snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 from in_memory.cluster import document, floating_ip, snapshot
@@ -18,7 +18,12 @@ NODES = [f"n{number}" for number in range(8)]
 def _chosen(world: Snapshot, present: set[str] | None = None, active: set[str] | None = None, **spec: Any) -> set[str]:
     wanted = floating_ip(**spec)
     matching = placement.entries(wanted, world)
-    return placement.candidates(wanted, matching, present or set(), active or set(), world)
+    order = placement.rendezvous("uid-web", matching)
+
+    def can_join(node: str) -> bool:
+        return placement.can_hold(wanted, node, matching[node], world)
+
+    return placement.candidates(wanted, order, present or set(), active or set(), can_join, world)
 
 
 def _world(names: list[str], **fields: Any) -> Snapshot:
@@ -77,6 +82,80 @@ def test_fewer_candidates_keep_the_active() -> None:
     present = set(NODES[:4])
     for active in NODES[:4]:
         assert _chosen(_world(NODES), present, {active}, candidates=1) == {active}
+
+
+def test_a_newcomer_is_confirmed_before_the_next_is_replaced() -> None:
+    ages = dict.fromkeys(NODES, 1.0) | {"n0": 700.0}
+    documents = [document(name, generation=2, observed=1 if name == "n1" else 2) for name in NODES]
+    world = snapshot([], documents, lease_ages=ages)
+    assert _chosen(world, {"n0", "n1"}, candidates=2) == {"n0", "n1"}
+
+
+ZONES = ("a", "b", "c")
+
+
+def _zoned(zone_of: dict[str, str], **fields: Any) -> Snapshot:
+    nodes = tuple(Node(name, {ZONE: zone}) for name, zone in sorted(zone_of.items()))
+    return _world(sorted(zone_of), nodes=nodes, **fields)
+
+
+zoned_nodes = st.dictionaries(st.sampled_from(NODES), st.sampled_from(ZONES), min_size=1)
+
+
+@given(zoned_nodes, st.integers(1, 5))
+def test_two_share_a_zone_only_when_there_are_fewer_zones_than_candidates(zone_of: dict[str, str], count: int) -> None:
+    chosen = _chosen(_zoned(zone_of), candidates=count)
+    zones = {zone_of[node] for node in chosen}
+    assert len(zones) == min(len(set(zone_of.values())), count)
+
+
+@given(zoned_nodes, st.sampled_from(NODES), st.sampled_from(ZONES), st.integers(1, 5))
+def test_with_zones_too_one_node_more_changes_at_most_one_candidate(
+    zone_of: dict[str, str], more: str, zone: str, count: int
+) -> None:
+    before = _chosen(_zoned(zone_of), candidates=count)
+    after = _chosen(_zoned({more: zone} | zone_of), candidates=count)
+    assert max(len(before - after), len(after - before)) <= 1
+
+
+@given(zoned_nodes, st.sets(st.sampled_from(NODES)), st.sampled_from(NODES), st.integers(1, 5))
+def test_a_new_zone_takes_one_place_after_the_other_and_never_the_actives(
+    zone_of: dict[str, str], present: set[str], active: str, count: int
+) -> None:
+    """From any candidates on, one step after the other, to spread ones that stay."""
+    world = _zoned(zone_of)
+    present = set(sorted(present & zone_of.keys())[:count])
+    for _ in range(2 * len(NODES)):
+        following = _chosen(world, present, {active} & present, candidates=count)
+        assert len(present - following) <= 1
+        assert following >= {active} & present
+        present = following
+    assert _chosen(world, present, {active} & present, candidates=count) == present
+    assert len({zone_of[node] for node in present}) == min(len(set(zone_of.values())), count)
+
+
+@given(st.sets(st.sampled_from(NODES)), st.sampled_from(NODES), st.integers(1, 5))
+def test_those_that_stay_away_are_replaced_one_after_the_other_and_never_the_active(
+    away: set[str], active: str, count: int
+) -> None:
+    ages = dict.fromkeys(NODES, 1.0) | dict.fromkeys(away, 700.0)
+    world = _world(NODES, lease_ages=ages)
+    present = set(NODES[:count])
+    for _ in range(2 * len(NODES)):
+        following = _chosen(world, present, {active} & present, candidates=count)
+        assert len(present - following) <= 1
+        assert following >= {active} & present
+        present = following
+    alive = set(NODES) - away
+    assert len(present & alive) >= min(count - len({active} & present & away), len(alive))
+
+
+def test_a_node_that_is_excluded_from_external_load_balancers_is_no_candidate() -> None:
+    """Also one given by name: the label is how a node is taken out of service, whatever its value is."""
+    nodes = (Node("n0", {EXCLUDED: ""}), Node("n1", {EXCLUDED: "false"}), Node("n2"))
+    world = _world(["n0", "n1", "n2"], nodes=nodes)
+    assert _chosen(world, {"n0"}, {"n0"}) == {"n2"}
+    assert _chosen(world, nodes=[{"name": "n0"}, {"name": "n2"}]) == {"n2"}
 
 
 @given(st.sets(st.sampled_from(NODES), min_size=1), st.sampled_from(NODES), st.integers(1, 5))
