@@ -12,6 +12,7 @@ mount -t tmpfs shm /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t hostfs out "$FOLDER" -o "$FOLDER" && mount -o remount,rw "$FOLDER"
 echo "$MODPROBE" > /proc/sys/kernel/modprobe
+"$MODPROBE" --quiet ipv6
 ip link set lo up
 cd "$FOLDER" && sh ./job
 echo $? > status.new && mv status.new status

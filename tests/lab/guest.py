@@ -43,7 +43,17 @@ class Guest:
     @classmethod
     def running_tests(cls, lan: Lan, name: str, files: Sequence[Path], **more: str) -> Guest:
         """A guest whose job is pytest on these files."""
-        pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={TESTS.parent}"]
+        pytest = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--color=no",
+            "--tb=short",
+            "-p",
+            "no:cacheprovider",
+            f"--rootdir={TESTS.parent}",
+        ]
         command = shlex.join([*pytest, f"--config-file={TESTS.parent / 'pyproject.toml'}", *map(str, files)])
         return cls(lan, name, command, **more)
 

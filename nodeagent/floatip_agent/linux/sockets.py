@@ -13,8 +13,9 @@ from floatip_agent.vrrp import packet
 from floatip_agent.vrrp.checksum import PROTOCOL
 
 _SO_BINDTODEVICE, _SO_PRIORITY = 25, 12
-_IP_PKTINFO, _IP_MULTICAST_ALL = 8, 49
-_IPV6_MULTICAST_ALL = 29
+_IP_PKTINFO, _IP_TRANSPARENT, _IP_MULTICAST_ALL = 8, 19, 49
+_IPV6_MULTICAST_ALL, _IPV6_TRANSPARENT = 29, 75
+# Transparent: a source address that was just taken out may still say goodbye (priority 0); without it the kernel refuses to send.
 _INTERNETWORK_CONTROL = 0xC0  # the type of service of keepalived's advertisements
 _PRIORITY_CONTROL = 6
 _RECEIVE_BUFFER = 256 * 1024
@@ -80,6 +81,7 @@ class IPv4Socket(_RawSocket):
         self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, packet.TTL)
         self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, packet.TTL)
         self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _INTERNETWORK_CONTROL)
+        self._socket.setsockopt(socket.IPPROTO_IP, _IP_TRANSPARENT, 1)
 
     def send(self, message: bytes, source: bytes, destination: bytes) -> None:
         information = struct.pack("=i4s4s", self._interface.index, source, bytes(4))
@@ -117,6 +119,7 @@ class IPv6Socket(_RawSocket):
         self._socket.setsockopt(ipv6, socket.IPV6_MULTICAST_HOPS, packet.TTL)
         self._socket.setsockopt(ipv6, socket.IPV6_UNICAST_HOPS, packet.TTL)
         self._socket.setsockopt(ipv6, socket.IPV6_TCLASS, _INTERNETWORK_CONTROL)
+        self._socket.setsockopt(ipv6, _IPV6_TRANSPARENT, 1)
         self._socket.setsockopt(ipv6, socket.IPV6_RECVHOPLIMIT, 1)
         self._socket.setsockopt(ipv6, socket.IPV6_RECVPKTINFO, 1)
 

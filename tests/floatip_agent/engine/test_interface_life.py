@@ -1,0 +1,151 @@
+"""A link goes, comes back as another, or changes under a virtual router: on the kinds of link that every kernel has. What needs
+another kernel is in test_in_a_guest.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import pytest
+from floatip_agent.configuration import RouterConfiguration
+from lab.network import Lan
+from lab.waiting import throughout, until
+from wire.engine import EngineAgent
+from wire.interface_life import MILLISECOND, PERIOD, VIP, VIP6, Pair, lives_through_all, router, standing
+from wire.links import BRIDGE, MACVLAN, Kind, ip
+from wire.sniffer import Sniffer
+
+pytestmark = pytest.mark.linux
+
+VETH = Kind("eth0", ())
+SKEW_100 = 122 * MILLISECOND
+"""Skew_Time of priority 100 at 200 ms, rounded up."""
+DOWN_200 = 643 * MILLISECOND
+"""Active_Down_Interval of priority 200 at 200 ms, rounded down: 643.75 ms."""
+
+
+def a_pair(lan: Lan) -> Pair:
+    pair = Pair(lan, VETH)
+    pair.start()
+    return pair
+
+
+@pytest.mark.parametrize("kind", [BRIDGE, MACVLAN], ids=lambda kind: kind.interface)
+def test_the_life_of_a_link_made_over_another(lan: Lan, kind: Kind) -> None:
+    lives_through_all(Pair(lan, kind))
+
+
+def test_a_link_that_comes_back_is_listened_to_before_anything_is_claimed(lan: Lan) -> None:
+    """RFC 9568 6.4.1: at Startup a router that is not the owner goes to Backup, with Active_Down_Timer at Active_Down_Interval."""
+    pair = a_pair(lan)
+    with Sniffer(pair.n2) as seen:
+        pair.n1.unplug()
+        pair.second.wait_for("Active")
+        back = time.time_ns()
+        pair.n1.plug()
+        pair.assert_first_holds()
+        first = next(at for at, _ in seen.advertisements("10.9.0.1") if at > back)
+        assert first - back > DOWN_200
+
+
+def test_a_renamed_interface_is_another_one_until_it_has_its_name_again(lan: Lan) -> None:
+    pair = a_pair(lan)
+    for change in ("eth0 down", "eth0 name lan0", "lan0 up"):
+        ip(pair.n1, f"link set {change}")
+    pair.assert_second_holds("interface eth0 does not exist")
+    for change in ("lan0 down", "lan0 name eth0", "eth0 up"):
+        ip(pair.n1, f"link set {change}")
+    pair.assert_first_holds()
+
+
+def test_a_promoted_secondary_address_is_the_new_source_and_nothing_moves(lan: Lan) -> None:
+    pair = a_pair(lan)
+    pair.n1.run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/promote_secondaries"])
+    ip(pair.n1, "address add 10.9.0.5/24 dev eth0")
+    with Sniffer(pair.n2) as seen:
+        ip(pair.n1, "address delete 10.9.0.1/24 dev eth0")
+        until(lambda: len(seen.advertisements("10.9.0.5")) >= 5, 3, "the new source advertises")
+        assert 0 not in [priority for source in ("10.9.0.1", "10.9.0.5") for _, priority in seen.advertisements(source)]
+    assert standing(pair.first) == ("Active", 2)
+    assert standing(pair.second) == ("Backup", 1)
+    state = pair.second.router()
+    assert state is not None
+    assert state.active_router == "10.9.0.5"
+
+
+def test_a_lost_lease_is_a_leave_and_another_address_is_another_start(lan: Lan) -> None:
+    """The address that adverts come from is gone already, and the peer is told all the same: it need not wait for
+    Active_Down_Interval. RFC 9568 6.4.3: "Send an ADVERTISEMENT with Priority = 0"."""
+    pair = a_pair(lan)
+    with pair.holders as seen, Sniffer(pair.n2) as wire:
+        ip(pair.n1, "address delete 10.9.0.1/24 dev eth0")
+        pair.assert_second_holds("interface eth0 has no IPv4 address to send from")
+        left, priority = wire.advertisements("10.9.0.1")[-1]
+        assert priority == 0
+        assert wire.advertisements("10.9.0.2")[0][0] - left < SKEW_100 + 100 * MILLISECOND
+        ip(pair.n1, "address add 10.9.0.5/24 dev eth0")
+        pair.assert_first_holds()
+        assert wire.advertisements("10.9.0.5")
+        assert seen.longest_overlap() < PERIOD / 1e9
+
+
+def test_a_lease_that_is_renewed_in_place_changes_nothing(lan: Lan) -> None:
+    pair = a_pair(lan)
+    for lifetime in (600, 900):
+        ip(pair.n1, f"address replace 10.9.0.1/24 dev eth0 valid_lft {lifetime} preferred_lft {lifetime}")
+    throughout(lambda: pair.n1.holds(VIP) and not pair.n2.holds(VIP), 1, "n1 alone holds it")
+    assert standing(pair.first) == ("Active", 2)
+
+
+def test_the_source_address_that_was_asked_for(lan: Lan) -> None:
+    """api.md: sourceAddresses; docs/keepalived.md: always tracked."""
+    pair = a_pair(lan)
+    ip(pair.n1, "address add 10.9.0.7/24 dev eth0")
+    pair.first.configure(router(200, source_address="10.9.0.7"))
+    with Sniffer(pair.n2) as seen:
+        until(lambda: seen.advertisements("10.9.0.7"), 2, "it sends from that")
+        ip(pair.n1, "address delete 10.9.0.7/24 dev eth0")
+        pair.assert_second_holds("source address 10.9.0.7 is not on interface eth0")
+        assert seen.advertisements("10.9.0.7")[-1][1] == 0
+        ip(pair.n1, "address add 10.9.0.7/24 dev eth0")
+        back = time.time_ns()
+        pair.assert_first_holds()
+        assert not [at for at, _ in seen.advertisements("10.9.0.1") if at > back]
+
+
+def test_a_floating_address_is_never_a_source(lan: Lan) -> None:
+    """RFC 9568 5.1.1.1: the source is "the primary IPv4 address of the interface the packet is being sent from", not a floating one."""
+    other = RouterConfiguration(
+        "web", "IPv4", 52, ("10.9.0.101/24",), 200, interface="eth0", advertisement_interval=PERIOD
+    )
+    host = lan.host("n1", "10.9.0.1/24")
+    agent = EngineAgent(host, router(200), other)
+    agent.start()
+    for name in ("elk", "web"):
+        agent.wait_for("Active", name=name)
+    with Sniffer(host) as seen:
+        ip(host, "address delete 10.9.0.1/24 dev eth0")
+        for name in ("elk", "web"):
+            agent.wait_for("Fault", name=name)
+        assert not any(seen.advertisements(vip, vrid) for vip in (VIP, "10.9.0.101") for vrid in (51, 52))
+
+
+def test_a_link_local_address_is_used_once_it_is_known_to_be_unique(lan: Lan) -> None:
+    """RFC 4862 5.4: an address is tentative until Duplicate Address Detection is done; nothing is sent from it before."""
+    host = lan.host("n1")
+    ip(host, "link delete eth0")
+    host.run(["sh", "-c", "cd /proc/sys/net/ipv6/conf/default && echo 1 > accept_dad && echo 3 > dad_transmits"])
+    lan.attach(host, "fd09::1/64", interface="eth0")
+    agent = EngineAgent(host, dataclasses.replace(router(200), family="IPv6", addresses=(f"{VIP6}/64",)))
+    with Sniffer(host) as seen:
+        agent.start()
+        tentative = "the IPv6 link-local address of interface eth0 is still tentative"
+        assert agent.wait_for("Fault", family="IPv6").reason == tentative
+        assert not host.holds(VIP6)
+        link_local = agent.wait_for("Active", 8, family="IPv6").source_address
+        assert host.holds(VIP6)
+        assert link_local is not None
+        assert "tentative" not in ip(host, "-6 address show dev eth0 tentative")
+        ip(host, f"address delete {link_local}/64 dev eth0")
+        agent.wait_for("Fault", family="IPv6")
+        assert [priority for _, priority in seen.advertisements(link_local)][-1] == 0
