@@ -48,8 +48,8 @@ class Applied:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RouterState:
-    """One virtual router as it stands. `warnings` maps a reason (RivalHeard, WireMismatch) to a sentence; `noted` counts what was
-    odd in accepted advertisements (OtherAddresses, NoLinkLocalFirst)."""
+    """One virtual router as it stands. `warnings` maps a reason (RivalHeard, WireMismatch, LoopedBack, AddressLost) to a sentence;
+    `noted` counts what was odd in accepted advertisements (OtherAddresses, OtherInterval, NoLinkLocalFirst)."""
 
     name: str
     family: Family
@@ -68,6 +68,8 @@ class RouterState:
     dropped: Mapping[str, int]
     warnings: Mapping[str, str]
     noted: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    mismatches: Mapping[str, list[str]] = dataclasses.field(default_factory=dict)
+    """Who goes on sending what is refused or noted: addresses by reason."""
     left: str | None = None
     """The requestID of a leave that is done: this router stands by, and another one is Active."""
     released: str | None = None

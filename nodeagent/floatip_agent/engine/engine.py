@@ -16,7 +16,7 @@ from floatip_agent.engine.channels import Channels
 from floatip_agent.engine.executor import RETRY, Channel, Executor
 from floatip_agent.engine.lateness import Lateness
 from floatip_agent.engine.links import Change, Links
-from floatip_agent.engine.router import Router, text_of
+from floatip_agent.engine.router import Router
 from floatip_agent.engine.schedule import Schedule
 from floatip_agent.marks import Marks
 from floatip_agent.messages import Applied, MarksRaised, Message, RouterGone
@@ -125,12 +125,11 @@ class Engine:
             if not router.marks.accept(stamp, received.source):
                 outcome = packet.DropReason.REPLAYED
         if isinstance(outcome, packet.DropReason):
-            router.dropped[outcome.value] += 1
-            if outcome is packet.DropReason.WRONG_INTERVAL:
-                router.warn("WireMismatch", f"{text_of(received.source)} advertises at another interval", now)
+            router.refuse(outcome, received, now)
             return
         router.received += 1
-        self._compare(router, outcome, now)
+        router.compare(outcome, now)
+        self._follow(router, outcome, now)
         self._execute(router.group, self.groups[router.group].receive(router.key, outcome, now), now)
 
     def handle_timeouts(self, now: int, *, heard_all: bool = True) -> None:
@@ -328,7 +327,7 @@ class Engine:
             self._settle(retried, now)
 
     def _has_to_retry(self, router: Router, now: int) -> bool:
-        router.forget_warnings(now)
+        router.observations.forget(now, router.configuration.advertisement_interval)
         is_releasing = router.role != "Active" and bool(router.held)
         if is_releasing:
             self._executor.release(router)
@@ -346,12 +345,13 @@ class Engine:
             self.report(member)
 
     def _mend(self, router: Router, change: Change, now: int) -> None:
-        """Held addresses that somebody else took out are put back at once, instead of giving the role up; and they stay
-        behind the node's own, which a DHCP renewal puts last: the first address is the one that programs pick as theirs."""
+        """Held addresses that somebody else took out are put back, or the role is given up; and they stay behind the node's
+        own, which a DHCP renewal puts last: the first address is the one that programs pick as theirs."""
         lost = change.lost.intersection(router.held)
-        if lost and now >= router.lost_at + timers.SECOND:
-            router.lost_at = now
-            router.noted["AddressLost"] += 1
+        if lost:
+            if not router.lose(lost, now):
+                self._give_up(router, now)
+                return
         elif change.ahead.intersection(router.held):
             self._executor.release(router)
         else:
@@ -362,19 +362,11 @@ class Engine:
             self._announcements.start(router.key, router.held, router.configuration.announcement_count)
         self.report(router)
 
-    def _compare(self, router: Router, heard: packet.Advertisement, now: int) -> None:
-        """Note what is odd in an accepted advertisement, and who is Active."""
-        assert router.binding is not None
-        if set(heard.addresses) != set(router.binding.wire.addresses):
-            router.noted["OtherAddresses"] += 1
-            listed = ", ".join(text_of(address) for address in heard.addresses[:4])
-            router.warn("WireMismatch", f"{text_of(heard.source)} advertises {listed}", now)
-        if len(heard.source) == 16 and not heard.begins_link_local:
-            router.noted["NoLinkLocalFirst"] += 1
+    def _follow(self, router: Router, heard: packet.Advertisement, now: int) -> None:
+        """Note who is Active, or that another one is."""
         if isinstance(self.groups[router.group].members[router.key].state, Active):
             if heard.priority:
-                text = f"{text_of(heard.source)} advertises too, with priority {heard.priority}"
-                router.hear_rival(text, now)
+                router.hear_rival(heard, now)
             return
         active_router = heard.source if heard.priority else None
         if active_router != router.active_router:

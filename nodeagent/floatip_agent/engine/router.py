@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from floatip_agent.configuration import Family, Health, RouterConfiguration
 from floatip_agent.engine.binding import Binding
+from floatip_agent.engine.losses import QUIET, Losses
+from floatip_agent.engine.observations import Observations, text_of, words_of
 from floatip_agent.messages import RouterState, State
-from floatip_agent.ports import Interface
-from floatip_agent.vrrp import packet
+from floatip_agent.ports import Interface, Packet
+from floatip_agent.vrrp import packet, timers
 from floatip_agent.vrrp.actions import StateName
 from floatip_agent.vrrp.authentication import HighWaterMarks
 from floatip_agent.vrrp.router import Parameters
 
-_WARNING_LIFE = 4
-"""Advertisement intervals after which a warning that did not come again is dropped."""
+_MOST_LISTED = 4
 
 
 class Router:
@@ -35,7 +36,7 @@ class Router:
         self.held_on: Interface | None = None
         self.assign_fault: str | None = None
         self.retry_at: int | None = None
-        self.lost_at = 0
+        self.losses = Losses()
         self.group_fault: str | None = None
         self.group_priority = packet.OWNER
         self.released: str | None = None
@@ -46,8 +47,7 @@ class Router:
         self.dropped: Counter[str] = Counter()
         self.noted: Counter[str] = Counter()
         self.reported: RouterState | None = None
-        self._rival_at = -(1 << 62)
-        self._warnings: dict[str, tuple[int, str]] = {}
+        self.observations = Observations()
         self._messages: dict[tuple[int, bytes], bytes] = {}
 
     @property
@@ -134,17 +134,42 @@ class Router:
             self._messages[key] = packet.encode(self.binding.wire, priority, self.binding.source, destination)
         return self._messages[key]
 
-    def warn(self, reason: str, text: str, now: int) -> None:
-        self._warnings[reason] = (now + _WARNING_LIFE * self.configuration.advertisement_interval, text)
+    def refuse(self, reason: packet.DropReason, received: Packet, now: int) -> None:
+        """An advertisement that was not accepted: counted, and told when it goes on."""
+        self.dropped[reason.value] += 1
+        self.observations.see(reason.value, received.source, now, lambda: words_of(reason, received.message))
 
-    def hear_rival(self, text: str, now: int) -> None:
-        """A rival is one that goes on: a loser's last word, on every ordinary fail-back, is none."""
-        before, self._rival_at = self._rival_at, now
-        if now - before <= _WARNING_LIFE * self.configuration.advertisement_interval:
-            self.warn("RivalHeard", text, now)
+    def compare(self, heard: packet.Advertisement, now: int) -> None:
+        """Note what is odd in an accepted advertisement. RFC 9568 7.1 has such things logged, and nothing else."""
+        assert self.binding is not None
+        wire = self.binding.wire
+        if set(heard.addresses) != set(wire.addresses):
+            self.noted["OtherAddresses"] += 1
+            self.observations.see("OtherAddresses", heard.source, now, lambda: f"advertises {_listed(heard.addresses)}")
+        if heard.interval != wire.interval:
+            self.noted["OtherInterval"] += 1
+            words = f"advertises every {heard.interval // 1_000_000} ms"
+            self.observations.see("OtherInterval", heard.source, now, lambda: words)
+        if len(heard.source) == 16 and not heard.begins_link_local:
+            self.noted["NoLinkLocalFirst"] += 1
 
-    def forget_warnings(self, now: int) -> None:
-        self._warnings = {reason: entry for reason, entry in self._warnings.items() if entry[0] > now}
+    def hear_rival(self, heard: packet.Advertisement, now: int) -> None:
+        """An Active hears another one."""
+        text = f"{text_of(heard.source)} advertises too, with priority {heard.priority}"
+        self.observations.hear_rival(text, now, max(self.configuration.advertisement_interval, heard.interval))
+
+    def lose(self, lost: Iterable[bytes], now: int) -> bool:
+        """Somebody took addresses out of the kernel. Whether they are to be put back at once; else a fault stands for a while."""
+        self.noted["AddressLost"] += 1
+        back_at = self.losses.lose(now)
+        times = self.losses.in_a_row
+        text = f"{_listed(sorted(lost))} was taken out of the kernel by somebody else, {times} time{'s' if times > 1 else ''} in a row"
+        self.observations.warn("AddressLost", text, back_at + QUIET)
+        if back_at == now:
+            return True
+        self.assign_fault = f"{text}: given up for {(back_at - now) // timers.SECOND} s"
+        self.retry_at = back_at
+        return False
 
     def transition(self, to: StateName, reason: str, wall: float) -> None:
         self.role, self.role_reason, self.since = to, reason, wall
@@ -189,7 +214,8 @@ class Router:
             received=self.received,
             dropped=dict(self.dropped),
             noted=dict(self.noted),
-            warnings={name: text for name, (_, text) in self._warnings.items()},
+            warnings=self.observations.warnings(configuration.advertisement_interval),
+            mismatches=self.observations.senders(configuration.advertisement_interval),
             left=self.left,
             released=self.released,
             stale=stale,
@@ -197,5 +223,6 @@ class Router:
         )
 
 
-def text_of(address: bytes) -> str:
-    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
+def _listed(addresses: Sequence[bytes]) -> str:
+    more = f" and {len(addresses) - _MOST_LISTED} more" if len(addresses) > _MOST_LISTED else ""
+    return ", ".join(text_of(address) for address in addresses[:_MOST_LISTED]) + more

@@ -49,8 +49,16 @@ class PictureCollector(Collector):
             "Odd, but accepted; and addresses that were lost.",
             labels=[*ROUTER, "reason"],
         )
+        mismatch = GaugeMetricFamily(
+            "floatip_wire_mismatch",
+            "1 for each sender that goes on sending what is refused or noted for this reason.",
+            labels=[*ROUTER, "reason", "address"],
+        )
         for router in routers:
             labels = [router.name, router.family]
+            for reason, senders in router.mismatches.items():
+                for sender in senders:
+                    mismatch.add_metric([*labels, reason, sender], 1)
             for name in STATES:
                 state.add_metric([*labels, name], float(router.state == name))
             priority.add_metric(labels, router.effective_priority)
@@ -60,7 +68,7 @@ class PictureCollector(Collector):
                 dropped.add_metric([*labels, reason], count)
             for reason, count in router.noted.items():
                 noted.add_metric([*labels, reason], count)
-        yield from (state, priority, sent, received, dropped, noted)
+        yield from (state, priority, sent, received, dropped, noted, mismatch)
 
     def _node(self) -> Iterator[Metric]:
         picture = self._picture

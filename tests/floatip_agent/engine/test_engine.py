@@ -14,6 +14,8 @@ from floatip_agent.ports import Interface, InterfaceAddress
 from floatip_agent.vrrp import packet
 from in_memory.bench import ETH0, FOUR, OWN, PEER, PEER6, SECOND, SIX, VIP, Bench, active
 
+PASSWORD = packet.padded_password("tan124")
+
 
 class TestOrder:
     def test_addresses_first_then_the_advertisement_then_the_announcement(self) -> None:
@@ -243,7 +245,7 @@ class TestReceive:
     def test_a_rival_and_another_address_list_are_told(self) -> None:
         bench = active()
         bench.hear(1, wire=packet.Wire(3, 51, SECOND, (PEER,)))
-        assert "RivalHeard" not in bench.state().warnings, "a loser's last word, as on every fail-back, is no rival"
+        assert bench.state().warnings == {}, "a loser's last word, as on every fail-back, is no rival"
         bench.run(1)
         bench.hear(1, wire=packet.Wire(3, 51, SECOND, (PEER,)))
         state = bench.state()
@@ -251,18 +253,56 @@ class TestReceive:
             "WireMismatch": "10.9.0.2 advertises 10.9.0.2",
             "RivalHeard": "10.9.0.2 advertises too, with priority 1",
         }
-        assert state.noted == {"OtherAddresses": 2}
+        assert (state.noted, state.mismatches) == ({"OtherAddresses": 2}, {"OtherAddresses": ["10.9.0.2"]})
         bench.run(6)
-        assert bench.state().warnings == {}, "a warning that does not come again goes"
+        assert bench.state().warnings.keys() == {"WireMismatch"}
+        bench.run(30)
+        assert (bench.state().warnings, bench.state().mismatches) == ({}, {}), "what does not come again goes"
 
-    def test_another_interval_of_version_2_is_dropped_and_told(self) -> None:
-        two = dataclasses.replace(FOUR, version=2)
-        bench = Bench()
-        bench.apply(two)
-        bench.hear(200, wire=packet.Wire(2, 51, 2 * SECOND, (VIP,)))
+    @pytest.mark.parametrize(
+        ("wire", "reason", "words"),
+        [
+            (packet.Wire(3, 51, SECOND, (VIP,)), "WrongVersion", "speaks version 3"),
+            (packet.Wire(2, 51, 2 * SECOND, (VIP,), password=PASSWORD), "WrongInterval", "advertises every 2 s"),
+            (packet.Wire(2, 51, SECOND, (VIP,)), "AuthenticationType", "authenticates in another way"),
+            (
+                packet.Wire(2, 51, SECOND, (VIP,), password=bytes(8)),
+                "AuthenticationFailed",
+                "authenticates with another password or key",
+            ),
+        ],
+    )
+    def test_what_does_not_fit_on_the_wire_is_told_with_its_sender(
+        self, wire: packet.Wire, reason: str, words: str
+    ) -> None:
+        bench = active(dataclasses.replace(FOUR, version=2, password="tan124"))
+        for _ in range(2):
+            bench.hear(200, wire=wire)
+            bench.run(1)
         state = bench.state()
-        assert state.dropped == {"WrongInterval": 1}
-        assert state.warnings == {"WireMismatch": "10.9.0.2 advertises at another interval"}
+        assert state.state == "Active"
+        assert state.warnings == {"WireMismatch": f"10.9.0.2 {words}"}
+        assert (state.dropped, state.mismatches) == ({reason: 2}, {reason: ["10.9.0.2"]})
+
+    def test_another_interval_of_version_3_is_accepted_and_told(self) -> None:
+        bench = Bench()
+        bench.apply(FOUR)
+        for _ in range(2):
+            bench.hear(200, wire=packet.Wire(3, 51, 2 * SECOND, (VIP,)))
+            bench.run(2)
+        state = bench.state()
+        assert (state.received, state.noted, state.active_router) == (2, {"OtherInterval": 2}, "10.9.0.2")
+        assert state.warnings == {"WireMismatch": "10.9.0.2 advertises every 2000 ms"}
+
+    def test_own_advertisements_that_come_back_are_told(self) -> None:
+        bench = active()
+        for _ in range(2):
+            bench.hear(100, source=OWN)
+            bench.run(1)
+        state = bench.state()
+        assert (state.state, state.dropped) == ("Active", {"OwnSource": 2})
+        assert state.warnings.keys() == {"LoopedBack"}
+        assert state.warnings["LoopedBack"].startswith("10.9.0.1 is this node's own address")
 
     def test_ipv6_without_a_link_local_address_first_is_noted_and_accepted(self) -> None:
         """RFC 9568 5.2.9 with erratum 8300."""
@@ -292,14 +332,41 @@ class TestAddressesOfOthers:
         assert bench.priorities() == [0]
         assert (bench.state().state, bench.state().reason) == ("Fault", "cannot assign Permission denied")
 
-    def test_who_takes_it_out_all_the_time_is_answered_once_a_second(self) -> None:
+    def take_out(self, bench: Bench) -> None:
+        bench.engine.interfaces_changed(bench.now)  # it has seen that the address is there
+        bench.node.change("eth0", lambda _: ETH0)
+        bench.engine.interfaces_changed(bench.now)
+
+    def test_it_is_told_and_forgotten_after_a_quiet_minute(self) -> None:
         bench = active()
-        for _ in range(100):
-            bench.node.change("eth0", lambda _: ETH0)
-            bench.engine.interfaces_changed(bench.now)
-            bench.engine.interfaces_changed(bench.now)
-            bench.run(0.01)
-        assert bench.state().noted["AddressLost"] <= 2
+        self.take_out(bench)
+        told = "10.9.0.100 was taken out of the kernel by somebody else, 1 time in a row"
+        assert bench.state().warnings == {"AddressLost": told}
+        bench.run(61.1)
+        assert bench.state().warnings == {}
+
+    def test_who_takes_it_out_again_and_again_is_given_way_to_for_longer_and_longer(self) -> None:
+        """Never advertise what is not held: the role is given up with priority 0, and taken again later."""
+        bench = active()
+        for _ in range(3):
+            self.take_out(bench)
+            bench.run(0.2)
+            assert bench.node.held("eth0") == {VIP}
+        bench.node.take()
+        away = []
+        for _ in range(4):
+            self.take_out(bench)
+            assert bench.priorities()[-1] == 0
+            state = bench.state()
+            assert (state.state, bench.node.held("eth0")) == ("Fault", set())
+            gone = bench.now
+            while bench.state().state == "Fault":
+                bench.run(0.1)
+            away.append((bench.now - gone) / SECOND)
+            bench.run(3.7)
+            assert bench.state().state == "Active"
+        assert all(wait <= found <= wait + 1.1 for wait, found in zip((1, 2, 4, 8), away, strict=True)), away
+        assert "7 times in a row: given up for 8 s" in state.reason
 
     def test_ours_stays_behind_the_nodes_own(self) -> None:
         """The first address of an interface is the one that programs pick as the node's."""

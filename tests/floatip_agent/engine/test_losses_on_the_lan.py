@@ -1,0 +1,91 @@
+"""An address that somebody takes out of the real kernel, once, a few times, and in a loop."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from floatip_agent.configuration import RouterConfiguration
+from lab.network import Host, Lan
+from lab.waiting import throughout, until
+from wire.engine import EngineAgent
+from wire.sniffer import Sniffer
+
+pytestmark = pytest.mark.linux
+
+VIP = "10.9.0.100"
+PERIOD = 200_000_000
+IN_A_LOOP = f"while :; do ip address delete {VIP}/32 dev eth0 2>/dev/null; sleep 0.02; done"
+
+
+def agent(host: Host, priority: int) -> EngineAgent:
+    addresses = (f"{VIP}/32", "10.9.0.101/32", "10.9.0.102/32")
+    made = EngineAgent(host, RouterConfiguration("elk", "IPv4", 51, addresses, priority, advertisement_interval=PERIOD))
+    made.start()
+    return made
+
+
+def take_out(host: Host, *addresses: str) -> None:
+    for address in addresses:
+        host.run(["ip", "address", "delete", f"{address}/32", "dev", "eth0"])
+
+
+def test_by_hand_it_is_back_at_once_and_the_role_stays(lan: Lan) -> None:
+    """Issue: "the address deleted by hand comes back within 1 s"."""
+    host = lan.host("n1", "10.9.0.1/24")
+    active = agent(host, 200)
+    transitions = active.wait_for("Active").transitions
+    with Sniffer(host) as seen:
+        for times in (1, 2, 3):
+            take_out(host, VIP)
+            until(lambda: host.holds(VIP), 1, "it is back")
+            until(lambda: len(seen.gratuitous_arps(VIP)) >= 5 * times, 2, "and announced")  # noqa: B023
+            time.sleep(0.2)
+        assert 0 not in [priority for _, priority in seen.advertisements("10.9.0.1")]
+    state = active.router()
+    assert state is not None
+    assert (state.state, state.transitions, state.noted["AddressLost"]) == ("Active", transitions, 3)
+    assert state.warnings["AddressLost"].startswith(f"{VIP} was taken out of the kernel by somebody else, 3 times")
+
+
+def test_all_addresses_taken_out_by_one_command_are_one_loss(lan: Lan) -> None:
+    host = lan.host("n1", "10.9.0.1/24")
+    active = agent(host, 200)
+    active.wait_for("Active")
+    for _ in range(2):
+        host.run(["ip", "address", "flush", "dev", "eth0", "to", "10.9.0.100/30"])
+        until(lambda: all(host.holds(f"10.9.0.10{n}") for n in range(3)), 1, "all are back")
+        time.sleep(0.2)
+    state = active.router()
+    assert state is not None
+    assert state.state == "Active"
+    assert "2 times in a row" in state.warnings["AddressLost"]
+
+
+def test_a_loop_that_takes_it_out_ends_with_the_role_elsewhere(lan: Lan) -> None:
+    first, second = lan.host("n1", "10.9.0.1/24"), lan.host("n2", "10.9.0.2/24")
+    active, backup = agent(first, 200), agent(second, 100)
+    active.wait_for("Active")
+    backup.wait_for("Backup")
+    with Sniffer(second) as seen:
+        loop = first.popen(["sh", "-c", IN_A_LOOP])
+        backup.wait_for("Active", 5)
+        assert 0 in [priority for _, priority in seen.advertisements("10.9.0.1")]
+        given_up = _given_up(active)
+        assert given_up == 1
+        until(lambda: _given_up(active) == 4, 20, "longer each time")
+        backup.wait_for("Active", 2)
+        throughout(lambda: second.holds(VIP) and not first.holds(VIP), 2, "and meanwhile the other serves")
+        loop.kill()
+        loop.wait()
+    active.wait_for("Active", 10)
+    backup.wait_for("Backup", 5)
+    throughout(lambda: first.holds(VIP) and not second.holds(VIP), 1, "all is as before")
+
+
+def _given_up(agent: EngineAgent) -> int:
+    """For how many seconds the role is given up; 0 when it is not."""
+    state = agent.router()
+    match = re.search(r"given up for (\d+) s", state.reason) if state is not None and state.state == "Fault" else None
+    return int(match[1]) if match else 0
