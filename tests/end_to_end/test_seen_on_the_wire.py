@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 import urllib.request
 from typing import Any
 
 import pytest
+from floatip_agent.vrrp.packet import MULTICAST_IPV4, MULTICAST_IPV6, Wire, encode
 from lab.agents import Agent, StaticAgent
 from lab.network import Host, Lan
 from lab.waiting import throughout, until
+from scapy.layers.inet import IP
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
 from scapy.layers.l2 import ARP, Ether
+from scapy.packet import Raw
 from wire.sniffer import send
 
 pytestmark = pytest.mark.linux
@@ -103,3 +107,73 @@ def test_a_takeover_by_another_node_is_no_strangers_claim(lan: Lan) -> None:
 
 def _alone(holder: Host, hosts: tuple[Host, ...]) -> None:
     until(lambda: [host for host in hosts if host.holds(VIP)] == [holder], 10, f"{holder} alone holds it")
+
+
+SECOND = 1_000_000_000
+
+
+def advertisement(source: str, wire: Wire) -> Ether:
+    if ":" in source:
+        message = encode(wire, 1, socket.inet_pton(socket.AF_INET6, source), MULTICAST_IPV6)
+        below = Ether(src=MAC, dst="33:33:00:00:00:12") / IPv6(src=source, dst="ff02::12", nh=112, hlim=255)
+    else:
+        message = encode(wire, 1, socket.inet_aton(source), MULTICAST_IPV4)
+        below = Ether(src=MAC, dst="01:00:5e:00:00:12") / IP(src=source, dst="224.0.0.18", proto=112, ttl=255, id=0)
+    return below / Raw(message)
+
+
+def test_what_does_not_fit_is_told_with_its_sender_and_stays_bounded(lan: Lan) -> None:
+    """A router of version 2, one with other addresses and another period, and a crowd behind them."""
+    agent, stranger = node(lan, 1, 200), lan.host("stranger", "10.9.0.66/24")
+    agent.wait_for("Active", 10)
+    before = len(agent.log.read_text().splitlines())
+    version_2 = Wire(2, 7, SECOND, (socket.inet_aton(VIP),))
+    others = Wire(3, 7, SECOND, (socket.inet_aton("10.9.0.101"),))
+    odd = [
+        advertisement("10.9.0.66", version_2),
+        advertisement("10.9.0.67", others),
+        *[advertisement(f"10.9.1.{number}", version_2) for number in range(100)],
+    ]
+
+    def told() -> bool:
+        send(stranger, *odd)
+        return {"WireMismatch", "RivalHeard"} <= warnings(agent).keys()
+
+    until(told, 20, f"all is told: {warnings(agent)}")
+    said = warnings(agent)
+    assert (
+        "10.9.0.66 speaks version 2; 10.9.0.67 advertises 10.9.0.101; 10.9.0.67 advertises every 1000 ms"
+        in said["WireMismatch"]
+    )
+    assert said["RivalHeard"] == "10.9.0.67 advertises too, with priority 1"
+    until(lambda: len(metrics(agent, "floatip_wire_mismatch")) == 17, 5, "16 senders and the others")
+    found = metrics(agent, "floatip_wire_mismatch")
+    label = 'address="{}",family="IPv4",floatingip="web",reason="{}"'
+    for address, reason in (
+        ("10.9.0.66", "WrongVersion"),
+        ("10.9.0.67", "OtherAddresses"),
+        ("other", "WrongVersion"),
+    ):
+        assert f"floatip_wire_mismatch{{{label.format(address, reason)}}} 1.0" in found
+    for _ in range(30):
+        send(stranger, *odd)
+        time.sleep(0.1)
+    assert agent.states()["web/IPv4"] == "Active"
+    lines = [line for line in agent.log.read_text().splitlines()[before:] if "web/IPv4" in line]
+    assert len(lines) == 2, "at most one line per reason and router a minute"
+
+
+def test_own_advertisements_that_come_back_are_told(lan: Lan) -> None:
+    """Over IPv6; over IPv4 the kernel itself drops what comes in from one of its own addresses."""
+    agent, stranger = node(lan, 1, 200), lan.host("stranger", "10.9.0.66/24")
+    agent.wait_for("Active", 10)
+    own = next(a.partition("/")[0] for a in agent.host.addresses("eth0") if a.startswith("fe80:") and a.endswith("/64"))
+    wire = Wire(3, 7, SECOND // 10, (socket.inet_pton(socket.AF_INET6, VIP6),))
+
+    def told() -> bool:
+        send(stranger, advertisement(own, wire))
+        return "LoopedBack" in warnings(agent, "IPv6")
+
+    until(told, 20, "it is told")
+    assert warnings(agent, "IPv6")["LoopedBack"].startswith(f"{own} is this node's own address")
+    assert agent.states()["web/IPv6"] == "Active"

@@ -27,7 +27,7 @@ _WORDS: Mapping[str, str] = {
     DropReason.AUTHENTICATION_FAILED: "authenticates with another password or key",
     DropReason.NOT_A_PEER: "is no peer",
     DropReason.OWN_SOURCE: "is this node's own address: its advertisements come back, or another sends from it",
-    "Replayed": "repeats old advertisements",
+    DropReason.REPLAYED: "repeats old advertisements",
 }
 
 
@@ -79,11 +79,9 @@ class Observations:
         """A sentence for each reason."""
         told = {reason: text for reason, (_, text) in self._warnings.items()}
         sentences: dict[str, list[str]] = {}
-        for (kind, source), odd in sorted(
-            self._going_on(interval).items(), key=lambda entry: (entry[0][1], entry[0][0])
-        ):
+        for (kind, source), odd in self._going_on(interval):
             reason = "LoopedBack" if kind == DropReason.OWN_SOURCE else "WireMismatch"
-            who = text_of(source) if source else "others"
+            who = text_of(source) if source else "others:"
             sentences.setdefault(reason, []).append(f"{who} {odd.words}")
         for reason, found in sentences.items():
             more = f"; and {len(found) - _TOLD_OF_ONE_REASON} more" if len(found) > _TOLD_OF_ONE_REASON else ""
@@ -93,12 +91,14 @@ class Observations:
     def senders(self, interval: int) -> dict[str, list[str]]:
         """Who goes on doing what: addresses by kind."""
         found: dict[str, list[str]] = {}
-        for kind, source in sorted(self._going_on(interval)):
+        for (kind, source), _ in self._going_on(interval):
             found.setdefault(kind, []).append(text_of(source) if source else OTHERS)
         return found
 
-    def _going_on(self, interval: int) -> dict[tuple[str, bytes], _Odd]:
-        return {key: odd for key, odd in self._odd.items() if odd.last - odd.first >= interval}
+    def _going_on(self, interval: int) -> list[tuple[tuple[str, bytes], _Odd]]:
+        """In an order that stays: by sender, the others last."""
+        found = [(key, odd) for key, odd in self._odd.items() if odd.last - odd.first >= interval]
+        return sorted(found, key=lambda entry: (not entry[0][1], entry[0][1], entry[0][0]))
 
 
 def words_of(reason: str, message: bytes) -> str:
