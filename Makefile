@@ -22,6 +22,9 @@ images: setup ## both images of the Dockerfile, without a registry, and their si
 test: setup ## every test, on the real kernel, a real keepalived and a real kube-apiserver
 	@$(PY) -m pytest $(ARGS)
 
+simulation: setup ## the VRRP core on simulated LANs: 100,000 router-hours, all processors
+	@PYTHONPATH=tests $(PY) -m simulation $(ARGS)
+
 lint: setup ## ruff, mypy strict, import-linter, generated files up to date
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
@@ -34,4 +37,4 @@ generate: setup ## write crds/*.yaml and docs/reference.md from the models
 lock: ## requirements/*.txt with hashes, from pyproject.toml
 	@scripts/lock
 
-.PHONY: help setup demo demo-cluster images test lint generate lock
+.PHONY: help setup demo demo-cluster images test simulation lint generate lock

@@ -72,9 +72,11 @@ class Group(Generic[Key]):
     def receive(self, key: Key, advertisement: Advertisement, now: int) -> list[tuple[Key, Action]]:
         """One member heard an advertisement; when it loses the role, the others let go with it."""
         member = self.members[key]
-        before = member.state
+        before, has_stalled = member.state, member.has_stalled(now)
         actions = [(key, action) for action in member.receive(advertisement, now)]
-        if isinstance(before, Active) and isinstance(member.state, Backup):
+        if has_stalled:
+            actions += self._give_up(now, f"sync group: {key} stalled")
+        elif isinstance(before, Active) and isinstance(member.state, Backup):
             reason = f"sync group: {key} heard a better router"
             for other_key, other in self.members.items():
                 actions += [(other_key, action) for action in other.become_backup(now, reason)]
@@ -88,9 +90,9 @@ class Group(Generic[Key]):
         together = all(self._may_be_active(member, now) for member in self.members.values())
         actions: list[tuple[Key, Action]] = []
         for key, member in self.members.items():
-            was_active = isinstance(member.state, Active)
+            has_stalled = member.has_stalled(now)
             actions += [(key, action) for action in member.handle_timeout(now, may_become_active=together)]
-            if was_active and isinstance(member.state, Backup):
+            if has_stalled:
                 actions += self._give_up(now, f"sync group: {key} stalled")
                 break
         return _addresses_first(actions)

@@ -140,6 +140,9 @@ class VirtualRouter:
             case Backup() as backup:
                 self.state = self._heard(backup, advertisement, now)
                 return ()
+            case Active() as active if self.has_stalled(now):
+                let_go = self._listen_first(active, now)
+                return let_go + self.receive(advertisement, now)
             case Active() as active:
                 return self._contested(active, advertisement, now)
         assert_never(self.state)
@@ -169,6 +172,13 @@ class VirtualRouter:
         if not isinstance(self.state, Backup) or not isinstance(before, Backup):
             return False
         return self.state.active_down_at > before.active_down_at
+
+    def has_stalled(self, now: int) -> bool:
+        """An Active that sent nothing for so long that a peer may have taken over."""
+        if not isinstance(self.state, Active):
+            return False
+        version, told = self.parameters.wire.version, self.state.sent_interval
+        return now - self.state.sent_at > timers.active_down_interval(version, FASTEST_PEER, told)
 
     def stop_waiting(self) -> None:
         """The sync group changed: a member that waits for it is due again."""
@@ -203,7 +213,7 @@ class VirtualRouter:
         """Let go because the sync group cannot be Active here: with priority 0, unless a peer may have taken over long since."""
         if not isinstance(self.state, Active):
             return ()
-        farewell = () if self._has_stalled(self.state, now) else (SendAdvertisement(0),)
+        farewell = () if self.has_stalled(now) else (SendAdvertisement(0),)
         return *farewell, *self.become_backup(now, reason)
 
     def reconfigure(self, parameters: Parameters, now: int) -> tuple[Action, ...]:
@@ -264,15 +274,24 @@ class VirtualRouter:
             return ()
         if advertisement.priority > mine.priority or (is_tie and advertisement.source > mine.source):
             # "If the Priority in the ADVERTISEMENT is greater than the local Priority, or equal and the primary IPvX
-            # address of the sender is greater": to Backup, without priority 0. One last advertisement makes the winner
-            # announce itself after we let go; otherwise clients that learned us last stay with us.
+            # address of the sender is greater": to Backup, without priority 0.
             self.state = self._backup(now, advertisement.interval)
+            reason = f"heard priority {advertisement.priority}, own priority {mine.priority}"
             return (
-                SendAdvertisement(mine.priority),
+                *self._last_word(advertisement),
                 ReleaseAddresses(),
-                Transition("Backup", f"heard priority {advertisement.priority}, own priority {mine.priority}"),
+                Transition("Backup", reason),
             )
         return self._answer(active, now)
+
+    def _last_word(self, winners: packet.Advertisement) -> tuple[Action, ...]:
+        """It makes the winner announce itself after we let go; otherwise clients that learned us last stay with us.
+
+        With another interval than the winner's it would teach that one to Backups, which then claim the role too early.
+        """
+        if winners.interval != self.parameters.interval:
+            return ()
+        return (SendAdvertisement(self.parameters.priority),)
 
     def _answer(self, active: Active, now: int) -> tuple[Action, ...]:
         """RFC 9568 6.4.3: a losing advertisement is discarded and answered at once; here at most twice an interval.
@@ -289,12 +308,9 @@ class VirtualRouter:
         return actions
 
     def _tick(self, active: Active, now: int) -> tuple[Action, ...]:
+        if self.has_stalled(now):
+            return self._listen_first(active, now)
         mine = self.parameters
-        if self._has_stalled(active, now):
-            # Nothing was sent for so long that a peer may have taken over: listen before claiming anything.
-            self.state = self._backup(now, mine.interval)
-            stalled = (now - active.sent_at) // 1_000_000
-            return ReleaseAddresses(), Transition("Backup", f"stalled: no advertisement sent for {stalled} ms")
         actions: list[Action] = []
         if now >= active.advertise_at:
             # On the grid, so that lateness does not add up; a grid point that was missed is not made up for.
@@ -309,9 +325,11 @@ class VirtualRouter:
         self.state = active
         return tuple(actions)
 
-    def _has_stalled(self, active: Active, now: int) -> bool:
-        fastest = timers.active_down_interval(self.parameters.wire.version, FASTEST_PEER, active.sent_interval)
-        return now - active.sent_at > fastest
+    def _listen_first(self, active: Active, now: int) -> tuple[Action, ...]:
+        """After a stall, before anything is claimed again and before what was said meanwhile is answered."""
+        self.state = self._backup(now, self.parameters.interval)
+        stalled = (now - active.sent_at) // 1_000_000
+        return ReleaseAddresses(), Transition("Backup", f"stalled: no advertisement sent for {stalled} ms")
 
     def _sent(self, active: Active, now: int, advertise_at: int) -> Active:
         return dataclasses.replace(

@@ -314,6 +314,13 @@ class TestRivals:
         assert isinstance(winner.state, Active)
         assert winner.state.announce_at == NOW + SECOND
 
+    def test_the_last_word_never_teaches_another_interval(self) -> None:
+        """RFC 9568 6.4.2 makes a Backup that does not preempt "Set Active_Adver_Interval to Max Advertise Interval contained
+        in the ADVERTISEMENT": a loser's shorter one, after the winner's, would make it claim the role while the winner lives."""
+        router = active(parameters(interval=10 * MILLISECOND))
+        done = router.receive(advertisement(150, interval=SECOND), NOW)
+        assert [type(action) for action in done] == [ReleaseAddresses, Transition]
+
 
 class TestLateness:
     def test_lateness_does_not_add_up(self) -> None:
@@ -333,6 +340,20 @@ class TestLateness:
         done = router.handle_timeout(NOW + 3_007_812_501)
         assert done == (ReleaseAddresses(), Transition("Backup", "stalled: no advertisement sent for 3007 ms"))
         assert router.deadline == NOW + 3_007_812_501 + DOWN_100
+
+    def test_after_such_a_stall_what_was_said_meanwhile_is_heard_as_a_backup_hears_it(self) -> None:
+        """The socket is read before the timers: a lower router that took over must not be answered with a claim."""
+        router = active()
+        after = NOW + 3_007_812_501
+        done = router.receive(advertisement(99, interval=3 * SECOND), after)
+        assert done == (ReleaseAddresses(), Transition("Backup", "stalled: no advertisement sent for 3007 ms"))
+        assert router.deadline == after + DOWN_100, "a lower priority is discarded, its interval not learned"
+        router = active()
+        assert [type(action) for action in router.receive(advertisement(150), after)] == [ReleaseAddresses, Transition]
+        assert router.deadline == after + DOWN_100
+        router = active()
+        router.receive(advertisement(0), after)
+        assert router.deadline == after + 609_375_000
 
     def test_a_shorter_stall_keeps_the_role(self) -> None:
         assert active().handle_timeout(NOW + 3_007_812_500) == (SendAdvertisement(100),)
@@ -360,6 +381,12 @@ class TestReconfigure:
         router.receive(advertisement(150, interval=10 * MILLISECOND), NOW + SECOND)
         assert router.deadline is not None
         assert router.deadline < NOW + SECOND + 40 * MILLISECOND
+
+    def test_a_backup_of_version_2_waits_by_its_own_interval(self) -> None:
+        """RFC 3768 6.1: Master_Down_Interval "= (3 * Advertisement_Interval) + Skew_time", of the local configuration."""
+        router = backup(parameters(version=2))
+        router.reconfigure(parameters(version=2, interval=3 * SECOND), NOW + SECOND)
+        assert router.deadline == NOW + 9_609_375_000
 
     def test_an_actives_next_advertisement_carries_the_new_priority(self) -> None:
         router = active()
