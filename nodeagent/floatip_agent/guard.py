@@ -78,6 +78,7 @@ class Guard:
         self._engine = 0
         self._engine_fd = -1
         self._orders: Connection | None = None
+        self._may_order = False
         self._engine_restarts = _Restarts()
         self._keeper: subprocess.Popen[bytes] | None = None
         self._keeper_restarts = _Restarts()
@@ -152,11 +153,12 @@ class Guard:
             if self._options.keeper and self._keeper is None and time.monotonic() >= self._keeper_restarts.start_at:
                 self._start_keeper()
             watched = [wakeup.fileno()] + ([self._engine_fd] if self._engine else [])
-            if self._orders is not None:
+            if self._orders is not None and self._may_order:
                 watched.append(self._orders.fileno())
             ready, _, _ = select.select(watched, [], [], self._patience())
             if self._orders is not None and self._orders.fileno() in ready:
-                self._take_orders()
+                # The end of the stream is no reason to look again: an engine that dies needs the CPU, which we go before, to be done.
+                self._may_order = self._take_orders()
             if self._engine and self._engine_fd in ready and self._engine_died() == _NOT_PERMITTED:
                 return 1
             if wakeup.fileno() in ready and self._obey(wakeup.recv(64)):
@@ -186,7 +188,7 @@ class Guard:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         theirs.close()
         self._engine, self._engine_fd = child, os.pidfd_open(child)
-        self._orders = Connection(ours)
+        self._orders, self._may_order = Connection(ours), True
         self._engine_restarts.started()
 
     def _become_engine(self, listener: socket.socket, guard: socket.socket) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from floatip_agent import messages
@@ -16,17 +16,22 @@ from lab.waiting import until
 
 
 class EngineAgent(Program):
-    """`floatip-agent engine`; `folder` tells two on one host apart."""
+    """`floatip-agent engine`; `folder` tells two on one host apart, `within` is what starts it."""
 
     def __init__(
-        self, host: Host, *routers: RouterConfiguration, folder: str = "agent", env: Mapping[str, str] | None = None
+        self,
+        host: Host,
+        *routers: RouterConfiguration,
+        folder: str = "agent",
+        env: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
     ) -> None:
         self.state_dir = host.folder / folder / "state"
         self.run_dir = host.folder / folder / "run"
         self.state_dir.mkdir(parents=True)
         (self.state_dir / "engine.json").write_bytes(Configuration(routers).dumps())
         command = [installed("floatip-agent"), "engine", f"--state-dir={self.state_dir}", f"--run-dir={self.run_dir}"]
-        super().__init__(host, command, host.folder / folder / "agent.log", env)
+        super().__init__(host, [*within, *command], host.folder / folder / "agent.log", env)
 
     @property
     def guard(self) -> int:
