@@ -25,6 +25,9 @@ test: setup ## every test, on the real kernel, a real keepalived and a real kube
 simulation: setup ## the VRRP core on simulated LANs: 100,000 router-hours, all processors
 	@PYTHONPATH=tests $(PY) -m simulation $(ARGS)
 
+soak: setup ## 250 routers for 4 x 10 minutes, a hostile LAN for 4 x 60 s; ARGS="--seconds 60 --only garbage" shortens and chooses
+	@PYTHONPATH=tests $(PY) -m soak $(ARGS)
+
 lint: setup ## ruff, mypy strict, import-linter, generated files up to date
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
@@ -37,4 +40,4 @@ generate: setup ## write crds/*.yaml and docs/reference.md from the models
 lock: ## requirements/*.txt with hashes, from pyproject.toml
 	@scripts/lock
 
-.PHONY: help setup demo demo-cluster images test simulation lint generate lock
+.PHONY: help setup demo demo-cluster images test simulation soak lint generate lock

@@ -1,4 +1,4 @@
-"""The engine's parent: keeps what the engine accepted, forks another engine when one dies, takes addresses off in between.
+"""The engine's parent: keeps what the engine accepted, forks another engine when one dies or hangs, takes addresses off in between.
 
 One thread, no asyncio. The guard takes the abstract socket `@floatip-engine` first: a second agent in the same network
 namespace waits there and touches nothing. In `floatip-agent run` it also keeps a keeper running.
@@ -39,6 +39,9 @@ _KEEPER_GRACE = 5.0
 _STEADY = 10.0
 """Seconds after which a child's death is no longer counted as one of a row."""
 _LONGEST_DELAY = 10.0
+_LOOK_EVERY = 1.0
+_HUNG_AFTER = 5.0
+"""Seconds without the engine's beat. It beats each second; after 3 s without a renewal its addresses are gone in any case."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,6 +72,23 @@ class _Restarts:
         self.start_at = now + delay
 
 
+class _Pulse:
+    """Whether the engine beats. Time in which the guard did not run itself (a paused machine, a frozen cgroup) does not count."""
+
+    def __init__(self, now: float) -> None:
+        self._beat_at = self._looked_at = now
+
+    def beat(self, now: float) -> None:
+        self._beat_at = now
+
+    def is_lost(self, now: float) -> bool:
+        """To be asked at least every `_LOOK_EVERY`."""
+        if now - self._looked_at > 2 * _LOOK_EVERY:
+            self._beat_at = now
+        self._looked_at = now
+        return now - self._beat_at > _HUNG_AFTER
+
+
 class Guard:
     def __init__(self, options: GuardOptions) -> None:
         self._options = options
@@ -79,6 +99,7 @@ class Guard:
         self._engine_fd = -1
         self._orders: Connection | None = None
         self._may_order = False
+        self._pulse = _Pulse(0.0)
         self._engine_restarts = _Restarts()
         self._keeper: subprocess.Popen[bytes] | None = None
         self._keeper_restarts = _Restarts()
@@ -161,17 +182,27 @@ class Guard:
                 self._may_order = self._take_orders()
             if self._engine and self._engine_fd in ready and self._engine_died() == _NOT_PERMITTED:
                 return 1
+            self._end_hung_engine()
             if wakeup.fileno() in ready and self._obey(wakeup.recv(64)):
                 return 0
             if self._reap_keeper() == _UNUSABLE and self._configuration is None:
                 return _UNUSABLE
 
-    def _patience(self) -> float | None:
-        """Seconds until a child may be started again; a keeper's death arrives as SIGCHLD."""
-        waits = [] if self._engine else [self._engine_restarts.start_at]
+    def _patience(self) -> float:
+        """Seconds until a child may be started again, or the engine's beat is looked at; a keeper's death arrives as SIGCHLD."""
+        now = time.monotonic()
+        waits = [now + _LOOK_EVERY if self._engine else self._engine_restarts.start_at]
         if self._options.keeper and self._keeper is None:
             waits.append(self._keeper_restarts.start_at)
-        return max(0.0, min(waits) - time.monotonic()) if waits else None
+        return max(0.0, min(waits) - now)
+
+    def _end_hung_engine(self) -> None:
+        """Its end is then seen like any other's."""
+        now = time.monotonic()
+        if self._engine and self._pulse.is_lost(now):
+            _say(f"the engine has not beaten for {_HUNG_AFTER:g} s and is ended")
+            os.kill(self._engine, signal.SIGKILL)
+            self._pulse.beat(now)
 
     def _fork(self, listener: socket.socket) -> None:
         """A new engine. Whatever an engine before it left behind is taken off first: nobody stands behind it."""
@@ -189,6 +220,7 @@ class Guard:
         theirs.close()
         self._engine, self._engine_fd = child, os.pidfd_open(child)
         self._orders, self._may_order = Connection(ours), True
+        self._pulse = _Pulse(time.monotonic())
         self._engine_restarts.started()
 
     def _become_engine(self, listener: socket.socket, guard: socket.socket) -> None:
@@ -209,7 +241,9 @@ class Guard:
         """What the engine accepted, by a piece of the stream. Returns whether more may come."""
         assert self._orders is not None
         lines, is_open = self._orders.read()
-        for line in lines:
+        if lines:
+            self._pulse.beat(time.monotonic())
+        for line in filter(None, lines):
             match decode(line):
                 case Configure(configuration=configuration):
                     self._configuration = configuration

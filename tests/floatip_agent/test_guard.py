@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from floatip_agent.configuration import Configuration, RouterConfiguration
-from floatip_agent.guard import _Restarts
+from floatip_agent.guard import _Pulse, _Restarts
 from lab.network import Host, Lan
 from lab.waiting import throughout, until
 from wire.engine import EngineAgent
@@ -133,6 +133,35 @@ def test_an_engine_that_does_not_leave_is_ended_and_its_addresses_too(lan: Lan) 
 
 
 @pytest.mark.linux
+def test_an_engine_that_hangs_is_ended_and_another_serves(lan: Lan) -> None:
+    host = lan.host("n1", "10.9.0.1/24")
+    guarded = Guarded(host, STAYS)
+    guarded.wait_until_it_holds()
+    hung = guarded.engine
+    os.kill(hung, signal.SIGSTOP)
+    until(lambda: not host.holds(VIP), 5, "its addresses end by themselves")
+    until(lambda: guarded.engine not in {0, hung}, 10, "another engine")
+    guarded.wait_until_it_holds()
+    assert "the engine has not beaten for 5 s and is ended" in guarded.log.read_text()
+
+
+@pytest.mark.linux
+def test_an_engine_that_was_paused_with_its_guard_goes_on(lan: Lan) -> None:
+    """As a frozen cgroup or a paused machine does it: the guard's own absence is no silence of the engine."""
+    guarded = Guarded(lan.host("n1", "10.9.0.1/24"), STAYS)
+    guarded.wait_until_it_holds()
+    engine = guarded.engine
+    for process in (guarded.process.pid, engine):
+        os.kill(process, signal.SIGSTOP)
+    time.sleep(7)
+    os.kill(guarded.process.pid, signal.SIGCONT)
+    time.sleep(0.5)
+    os.kill(engine, signal.SIGCONT)
+    throughout(lambda: guarded.engine == engine, 6, "the same engine")
+    guarded.wait_until_it_holds()
+
+
+@pytest.mark.linux
 def test_an_engine_that_has_only_begun_leaves_too(lan: Lan) -> None:
     """A signal before it listens to signals is not lost."""
     guarded = Guarded(lan.host("n1", "10.9.0.1/24"), STAYS, leave=5)
@@ -239,6 +268,21 @@ def test_a_child_that_ran_for_long_is_started_at_once() -> None:
     restarts.started_at = time.monotonic() - 11
     restarts.died()
     assert restarts.start_at <= time.monotonic()
+
+
+class TestPulse:
+    def test_a_beat_each_second_is_enough_and_silence_is_seen_after_five(self) -> None:
+        pulse = _Pulse(0.0)
+        for second in range(1, 100):
+            pulse.beat(second - 0.5)
+            assert not pulse.is_lost(second)
+        assert [pulse.is_lost(99 + silent) for silent in range(1, 7)] == [False, False, False, False, True, True]
+
+    def test_silence_while_the_guard_did_not_look_does_not_count(self) -> None:
+        pulse = _Pulse(0.0)
+        assert not pulse.is_lost(1.0)
+        assert not pulse.is_lost(61.0)
+        assert [pulse.is_lost(61 + silent) for silent in range(1, 7)] == [False] * 5 + [True]
 
 
 def test_the_engine_process_carries_no_kubernetes_and_no_event_loop() -> None:

@@ -1,7 +1,10 @@
 """The engine's one waiting place: orders and link changes are taken in first, then packets, then the timers are served.
 
 A wake-up reads at most 64 packets, shared by the sockets that have any, so that a flood cannot starve the timers. An expired
-Active_Down_Timer does not act while packets lie unread, unless that lasts for a quarter of the shortest period.
+Active_Down_Timer does not act while packets lie unread, unless that lasts for a quarter of the shortest period. While they come
+faster than they are read the loop rests between two turns: a real-time process that never sleeps is ended by the kernel.
+
+Once a second the guard gets an empty line, the beat: it ends an engine that has none.
 """
 
 from __future__ import annotations
@@ -28,6 +31,9 @@ PACKETS_AT_ONCE = 64
 _TELEMETRY_BATCH = 16
 """Routers whose state is told in one go."""
 _MOST_CONNECTIONS = 8
+_REST = 0.001
+"""Seconds. With 64 packets a turn this leaves a flood about half of a processor."""
+BEAT = timers.SECOND
 ENDING = frozenset((signal.SIGTERM, signal.SIGINT))
 """The signals that mean: leave. The guard forks with them blocked."""
 
@@ -66,6 +72,7 @@ class Loop:
         self._unread_since: int | None = None
         self._epoll = select.epoll()
         self._telemetry_at = 0
+        self._beat_at = 0
         self._telemetry_from = 0
         self._is_running = True
 
@@ -84,9 +91,12 @@ class Loop:
             heard_all = self._hear([fd for fd, _ in self._epoll.poll(0) if fd in self._sockets])
             now = time.monotonic_ns()
             self._engine.handle_timeouts(now, heard_all=heard_all)
+            self._keep_guard_informed(now)
             self._send_telemetry(now)
+            if self._unread_since is not None:
+                time.sleep(_REST)
         self._engine.shutdown(time.monotonic_ns())
-        self._keep_guard_informed()
+        self._keep_guard_informed(time.monotonic_ns())
         for connection in self._keepers.values():
             connection.flush()
 
@@ -102,11 +112,11 @@ class Loop:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         return reading
 
-    def _next_deadline(self) -> int | None:
+    def _next_deadline(self) -> int:
         deadline = self._engine.deadline
-        if deadline is None or not self._keepers:
-            return deadline
-        return min(deadline, self._telemetry_at)
+        if deadline is None:
+            return self._beat_at
+        return min(deadline, self._beat_at, self._telemetry_at if self._keepers else deadline)
 
     def _register_sockets(self) -> None:
         """Bring epoll in line with the engine's sockets, which come and go with configuration and links."""
@@ -218,9 +228,12 @@ class Loop:
             for connection in self._keepers.values():
                 connection.write(line)
 
-    def _keep_guard_informed(self) -> None:
-        """High-water marks as they rise. A guard that did not read for long gets everything anew once it does: what it keeps is what the
-        next engine runs."""
+    def _keep_guard_informed(self, now: int) -> None:
+        """The beat, and high-water marks as they rise. A guard that did not read for long gets everything anew once it does: what it keeps
+        is what the next engine runs."""
+        if now >= self._beat_at:
+            self._beat_at = now + BEAT
+            self._guard.write(b"\n")
         for raised in self._engine.raised_marks():
             self._guard.write(encode(raised))
         self._guard.flush()
@@ -233,7 +246,6 @@ class Loop:
 
     def _send_telemetry(self, now: int) -> None:
         """Counters in small batches, each router's about once a second; the queues of slow readers."""
-        self._keep_guard_informed()
         if now < self._telemetry_at or not self._keepers:
             return
         routers = list(self._engine.routers.values())
