@@ -15,6 +15,7 @@ from floatip_api.parts import (
     Family,
     InterfaceName,
     IPAddress,
+    LinkDamping,
     NodeName,
     Preemption,
     Priority,
@@ -105,6 +106,11 @@ class FloatingIPSpec(Model):
     )
     tracked_interfaces: Annotated[list[TrackedInterface], Field(max_length=16)] = Field(
         default=[], description="Other interfaces that must be up; the floating IP's own always is tracked."
+    )
+    link_damping: LinkDamping | None = Field(
+        default=None,
+        description="Flaps of those interfaces that are not worth a transition (keepalived's interface_up_down_delays). Absent: every "
+        "change of a link counts at once.",
     )
     sync_group: SyncGroup | None = Field(
         default=None,

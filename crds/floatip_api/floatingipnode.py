@@ -14,6 +14,7 @@ from floatip_api.parts import (
     Family,
     InterfaceName,
     IPAddress,
+    LinkDamping,
     ObjectName,
     Preemption,
     Priority,
@@ -65,6 +66,10 @@ class VirtualRouter(Model):
     )
     tracked_interfaces: Annotated[list[TrackedInterface], Field(max_length=16)] = Field(
         default=[], description="Other interfaces that must be up."
+    )
+    link_damping: LinkDamping | None = Field(
+        default=None,
+        description="Flaps of the interfaces that are not worth a transition. Absent: none.",
     )
     sync_group: SyncGroup | None = Field(
         default=None,

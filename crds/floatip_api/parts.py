@@ -136,6 +136,19 @@ class TrackedInterface(Model):
     )
 
 
+class LinkDamping(Model):
+    """A link counts as down, or as up again, only after it has been so for a while."""
+
+    down_milliseconds: Annotated[int, Field(ge=0, le=509999)] = Field(
+        default=0,
+        description="How long a link must be down before that counts; less than two advertisement periods, so that the node has let go "
+        "before another one takes over.",
+    )
+    up_milliseconds: Annotated[int, Field(ge=0, le=3600000)] = Field(
+        default=0, description="How long a link that came back must be up before that counts."
+    )
+
+
 class TCPSocket(Model):
     """Succeeds when a TCP connection can be opened."""
 

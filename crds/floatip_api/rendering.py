@@ -47,6 +47,7 @@ def virtual_routers(
                     preemption=spec.preemption,
                     probes=spec.probes,
                     tracked_interfaces=spec.tracked_interfaces,
+                    link_damping=spec.link_damping,
                     sync_group=spec.sync_group,
                 )
             )

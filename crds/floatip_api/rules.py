@@ -139,6 +139,12 @@ def _version_2_ipv4(spec: dict[str, Any]) -> str | None:
     return None
 
 
+def _down_delay(spec: dict[str, Any]) -> str | None:
+    down = spec.get("linkDamping", {}).get("downMilliseconds", 0)
+    most = 2 * spec["vrrp"]["advertisementPeriodMilliseconds"]
+    return None if down < most else f"{down}: must be less than two advertisement periods, which are {most}"
+
+
 def _source_families(spec: dict[str, Any]) -> str | None:
     families = {is_ipv4(text) for text in spec["addresses"]}
     for entry in spec.get("nodes", []):
@@ -386,6 +392,16 @@ FLOATING_IP_RULES = (
     ),
     Rule(
         "spec",
+        # keepalived: less than (down_timer_adverts - 1) times advert_int. A Backup whose link is down would take over otherwise.
+        "!has(self.linkDamping) || self.linkDamping.downMilliseconds < 2 * self.vrrp.advertisementPeriodMilliseconds",
+        "'%d: must be less than two advertisement periods, which are %d'"
+        ".format([self.linkDamping.downMilliseconds, 2 * self.vrrp.advertisementPeriodMilliseconds])",
+        _down_delay,
+        is_expression=True,
+        field="linkDamping.downMilliseconds",
+    ),
+    Rule(
+        "spec",
         "!has(self.nodes) || self.nodes.all(n, !has(n.sourceAddresses) || n.sourceAddresses.all(s, !isIP(s) || "
         "self.addresses.exists(a, isCIDR(a) && cidr(a).ip().family() == ip(s).family())))",
         "sourceAddresses of a family of which there are no addresses",
@@ -428,6 +444,8 @@ def virtual_router_faults(router: dict[str, Any]) -> list[str]:
         found.append(("addresses", f"all must be {router['family']}"))
     if router["vrrp"]["version"] == 2 and router["family"] == "IPv6":
         found.append(("vrrp.version", "version 2 carries IPv4 only"))
+    if fault := _down_delay(router):
+        found.append(("linkDamping.downMilliseconds", fault))
     if source := router.get("sourceAddress"):
         checks = (canonical_address, link_local_source)
         found += [("sourceAddress", fault) for check in checks if (fault := check(source))]

@@ -60,6 +60,9 @@ class RouterConfiguration:
     """Held with the others, not advertised; of either family."""
     tracked_interfaces: tuple[tuple[str, int], ...] = ()
     """Each with what its loss takes off the priority; 0: the router takes no part without it."""
+    link_down_delay: int = 0
+    """How long a link, the own one or a tracked one, is down before that counts; `link_up_delay` likewise."""
+    link_up_delay: int = 0
     announcement_count: int = 5
     announcement_repeat: int = 5_000_000_000
     """After a takeover, 0 for none; `announcement_refresh` likewise, again and again."""
@@ -309,6 +312,8 @@ _CHECKS: Mapping[str, Callable[[object, str], Any]] = {
     "addresses": _addresses,
     "excluded_addresses": _texts,
     "tracked_interfaces": _tracked,
+    "link_down_delay": _not_negative,
+    "link_up_delay": _not_negative,
     "announcement_count": _octet,
     "announcement_repeat": _not_negative,
     "announcement_refresh": _not_negative,

@@ -93,6 +93,13 @@ PREEMPTION = objects(
         "delaySeconds": mostly(st.sampled_from([0, 5])),
     },
 )
+DAMPING = objects(
+    {},
+    {
+        "downMilliseconds": mostly(st.sampled_from([0, 199, 200, 1999, 2000])),
+        "upMilliseconds": mostly(st.sampled_from([0, 5000])),
+    },
+)
 PROBES = objects(
     {"name": mostly(st.sampled_from(["a", "b", "c"])), "tcpSocket": mostly(st.just({"port": 80}))},
     {
@@ -110,6 +117,7 @@ SPECS = objects(
         "suspend": mostly(st.booleans()),
         "vrrp": mostly(VRRP),
         "preemption": mostly(PREEMPTION),
+        "linkDamping": mostly(DAMPING),
         "probes": mostly(st.lists(PROBES, max_size=2)),
     },
 )

@@ -162,6 +162,7 @@ GOOD_ROUTER = {"name": "web", "family": "IPv4", "virtualRouterID": 51, "priority
             "vrrp.version: version 2 carries IPv4 only",
         ),
         ({"preemption": {"policy": "Never", "delaySeconds": 5}}, "preemption.delaySeconds: 5: must be 0"),
+        ({"linkDamping": {"downMilliseconds": 2000}}, "linkDamping.downMilliseconds: 2000: must be less than two"),
         (
             {"probes": [{"name": "a", "tcpSocket": {"port": 1}, "periodSeconds": 0.5}]},
             "probes[0].timeoutSeconds: 1: must be at most",

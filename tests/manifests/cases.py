@@ -367,6 +367,25 @@ _VRRP = [
         "spec.preemption.delaySeconds",
         "5: must be 0 with policy Never",
     ),
+    _case("damping", _with(linkDamping={"downMilliseconds": 1999, "upMilliseconds": 3600000})),
+    _case("damping of one way", _with(linkDamping={"upMilliseconds": 5000})),
+    _case("no damping", _with(linkDamping={})),
+    _case(
+        "down for two periods",
+        _with(linkDamping={"downMilliseconds": 2000}),
+        "spec.linkDamping.downMilliseconds",
+        "2000: must be less than two advertisement periods, which are 2000",
+    ),
+    _case(
+        "down for two short periods",
+        _with(linkDamping={"downMilliseconds": 200}, vrrp={"advertisementPeriodMilliseconds": 100}),
+        "spec.linkDamping.downMilliseconds",
+        "200: must be less than two advertisement periods, which are 200",
+    ),
+    _case("up for too long", _with(linkDamping={"upMilliseconds": 3600001}), "spec.linkDamping.upMilliseconds"),
+    _case(
+        "down for less than nothing", _with(linkDamping={"downMilliseconds": -1}), "spec.linkDamping.downMilliseconds"
+    ),
 ]
 
 _PROBES = [

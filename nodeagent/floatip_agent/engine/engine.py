@@ -64,13 +64,14 @@ class Engine:
         self._upkeep: Schedule[Key] = Schedule()
         self._upkeep_not_before = 0
         self._announcements = Announcements()
+        self._dampings: Schedule[Key] = Schedule()
 
     @property
     def deadline(self) -> int | None:
         """When `handle_timeouts` is due, or None while there is nothing to run."""
         upkeep = self._upkeep.first
         upkeep = None if upkeep is None else max(upkeep, self._upkeep_not_before)
-        due = (self._timeouts.first, upkeep, self._announcements.deadline)
+        due = (self._timeouts.first, upkeep, self._announcements.deadline, self._dampings.first)
         return min((at for at in due if at is not None), default=None)
 
     def apply(self, serial: int, configuration: Configuration, now: int) -> Applied:
@@ -103,7 +104,7 @@ class Engine:
         if concerned:
             self._settle(concerned, now)
         for change in changes:
-            if change.lost or change.ahead:
+            if change.lost or change.ahead or change.has_new_mac:
                 for router in self.routers.values():
                     if router.role == "Active" and router.binding and router.binding.interface.name == change.name:
                         self._mend(router, change, now)
@@ -150,6 +151,8 @@ class Engine:
             self._execute(name, pairs, now)
         for deadline, name in waiting:
             self._timeouts.set(name, deadline)
+        while (counts := self._dampings.take(now)) is not None:
+            self._settle([self.routers[counts[1]]], now)
         for key, addresses in self._announcements.take(now):
             self._executor.announce(self.routers[key], addresses)
         if now >= self._upkeep_not_before:
@@ -208,6 +211,7 @@ class Engine:
             self._execute(router.group, group.remove(key, reason), now)
         del self.routers[key]
         self._upkeep.set(key, None)
+        self._dampings.set(key, None)
         self._left(router.group, router)
 
     def _move(self, router: Router, before: str) -> None:
@@ -242,8 +246,10 @@ class Engine:
                 self.report(router)
 
     def _bind(self, router: Router, now: int) -> None:
+        links = router.damped(self._links.own, now)
+        self._dampings.set(router.key, router.damping.deadline)
         try:
-            binding = bind(router.configuration, self._links.own)
+            binding = bind(router.configuration, links)
         except Unbound as reason:
             self._unbind(router, str(reason), now)
             return
@@ -354,11 +360,11 @@ class Engine:
                 return
         elif change.ahead.intersection(router.held):
             self._executor.release(router)
-        else:
+        elif not change.has_new_mac:
             return
         if not self._executor.assign(router, now):
             self._give_up(router, now)
-        elif lost:
+        elif lost or change.has_new_mac:
             self._announcements.start(router.key, router.held, router.configuration.announcement_count)
         self.report(router)
 

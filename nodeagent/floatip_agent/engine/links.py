@@ -18,6 +18,11 @@ class Change:
     lost: frozenset[bytes]
     ahead: frozenset[bytes]
 
+    @property
+    def has_new_mac(self) -> bool:
+        """The LAN knows another one."""
+        return len({link.mac for link in self.own}) > 1
+
 
 class Links:
     """`own` are the interfaces by name as the node has them by itself: what our addresses do to them binds no router anew."""

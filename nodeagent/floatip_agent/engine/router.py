@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from floatip_agent.configuration import Family, Health, RouterConfiguration
 from floatip_agent.engine.binding import Binding
+from floatip_agent.engine.damping import Damping
 from floatip_agent.engine.losses import QUIET, Losses
 from floatip_agent.engine.observations import Observations, text_of, words_of
 from floatip_agent.messages import RouterState, State
@@ -28,6 +29,7 @@ class Router:
         self.marks = marks
         self.binding: Binding | None = None
         self.unbound = "starting"
+        self.damping = Damping()
         self.role: StateName = "Initialize"
         self.role_reason = "starting"
         self.since = since
@@ -98,6 +100,11 @@ class Router:
         if found := self.binding.lost.intersection(lost):
             return f"tracked interface {min(found)} is down or missing"
         return self.assign_fault or next(iter(self.health.faults), None)
+
+    def damped(self, links: Mapping[str, Interface], now: int) -> Mapping[str, Interface]:
+        """The links as they count for this router."""
+        down, up = self.configuration.link_down_delay, self.configuration.link_up_delay
+        return self.damping.look(links, down, up, now) if down or up else links
 
     def parameters(self, *, breaks_ties: bool) -> Parameters:
         """What the core runs with. Only for a bound router."""

@@ -126,6 +126,7 @@ def _release(written: Mapping[str, Any]) -> str | None:
 def _configuration(router: v1alpha1.VirtualRouter) -> RouterConfiguration:
     authentication = router.vrrp.authentication
     keys = authentication.keys if authentication else None
+    damping = router.link_damping or v1alpha1.LinkDamping()
     return RouterConfiguration(
         name=router.name,
         family=router.family,
@@ -140,6 +141,8 @@ def _configuration(router: v1alpha1.VirtualRouter) -> RouterConfiguration:
         link_local=router.vrrp.link_local,
         excluded_addresses=tuple(router.excluded_addresses),
         tracked_interfaces=tuple((known.name, known.lower_priority_by or 0) for known in router.tracked_interfaces),
+        link_down_delay=damping.down_milliseconds * MILLISECOND,
+        link_up_delay=damping.up_milliseconds * MILLISECOND,
         announcement_count=router.vrrp.announcement.count,
         announcement_repeat=router.vrrp.announcement.repeat_after_seconds * SECOND,
         announcement_refresh=router.vrrp.announcement.refresh_seconds * SECOND,

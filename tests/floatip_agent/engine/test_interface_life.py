@@ -149,3 +149,16 @@ def test_a_link_local_address_is_used_once_it_is_known_to_be_unique(lan: Lan) ->
         ip(host, f"address delete {link_local}/64 dev eth0")
         agent.wait_for("Fault", family="IPv6")
         assert [priority for _, priority in seen.advertisements(link_local)][-1] == 0
+
+
+def test_a_new_hardware_address_is_announced(lan: Lan) -> None:
+    """Clients know the old one: a bridge takes that of its lowest port, a bond may take that of its active one."""
+    host = lan.host("n1", "10.9.0.1/24")
+    agent = EngineAgent(host, router(200, announcement_repeat=0))
+    agent.start()
+    agent.wait_for("Active")
+    with Sniffer(host) as seen:
+        ip(host, "link set eth0 address 02:00:00:00:00:51")
+        until(lambda: seen.gratuitous_arps(VIP), 2, "it is announced")
+        assert {mac for _, mac in seen.gratuitous_arps(VIP)} == {"02:00:00:00:00:51"}
+    assert standing(agent) == ("Active", 2)

@@ -52,6 +52,7 @@ def test_every_field_arrives_in_the_engines_units() -> None:
     written = entry(
         vrrp=vrrp,
         preemption={"policy": "PreemptLowerPriority", "delaySeconds": 3},
+        linkDamping={"downMilliseconds": 70, "upMilliseconds": 5000},
         interface="bond0",
         sourceAddress="172.16.69.91",
         release={"requestID": "r1"},
@@ -63,6 +64,7 @@ def test_every_field_arrives_in_the_engines_units() -> None:
     assert (router.version, router.advertisement_interval) == (3, 40_000_000)
     assert (router.ipv4_checksum, router.link_local) == ("MessageOnly", "None")
     assert (router.preempt, router.preempt_delay) == (True, 3_000_000_000)
+    assert (router.link_down_delay, router.link_up_delay) == (70_000_000, 5_000_000_000)
     assert (router.interface, router.source_address, router.release) == ("bond0", "172.16.69.91", "r1")
     assert decode(encode(Configure(1, configuration))) == Configure(1, configuration)
     never = from_api(node(entry(preemption={"policy": "Never"}))).configuration({}).routers[0]
