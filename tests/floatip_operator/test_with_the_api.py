@@ -259,3 +259,63 @@ def test_only_one_replica_acts(world: World) -> None:
         ),
         "the other leads at once",
     )
+
+
+def _uninstall(world: World, seconds: int) -> subprocess.Popen[str]:
+    """What the chart's hook runs."""
+    command = [str(Path(sys.executable).with_name("floatip-operator")), "uninstall", f"--namespace={NAMESPACE}"]
+    environment = {**os.environ, "KUBECONFIG": str(world.plane.kubeconfig)}
+    return subprocess.Popen([*command, f"--timeout={seconds}"], env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def _deploy(world: World) -> None:
+    """What uninstalling has to delete, as objects: nothing runs them here."""
+    pod = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "x", "image": "none"}]}}
+    spec = {"selector": {"matchLabels": {"app": "x"}}, "template": pod}
+    for kind, name in (("DaemonSet", names.AGENT_DAEMON_SET), ("Deployment", names.OPERATOR_DEPLOYMENT)):
+        metadata = {"name": name, "namespace": NAMESPACE}
+        world.plane.apply(yaml.safe_dump({"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec}))
+
+
+def test_uninstalled_and_installed_again(world: World) -> None:
+    """No address, no DaemonSet, no finalizer; the FloatingIP stays, and the next installation serves it by the same router ID."""
+    _running(world)
+    _deploy(world)
+    uninstalling = _uninstall(world, 60)
+    world.until(lambda: all("release" in world.entries(node)[0] for node in NODES), "both are asked to let go")
+    assert world.operators.pop(0).wait(timeout=20) == 1, "the former leader ends itself"
+    throughout(lambda: uninstalling.poll() is None, 2.0, "it waits for both")
+    for node in NODES:
+        world.obey(node, "Backup")
+    assert uninstalling.wait(timeout=30) == 0
+    assert world.plane.get("fipn")["items"] == []
+    for kind in ("daemonset", "deployment", "lease"):
+        assert world.plane.get(kind, "-n", NAMESPACE)["items"] == [], kind
+    elk = world.floating_ip("elk")
+    assert elk is not None
+    assert "finalizers" not in elk["metadata"]
+    assert world.condition("elk", "Ready") == ("False", "Uninstalled")
+    world.start_operator()
+    for node in NODES:
+        world.until(functools.partial(world.has_document, node), f"{node} has a document")
+        world.heartbeat(node)
+        world.say(node)
+    world.until(lambda: all(world.entries(node) for node in NODES), "both nodes have entries again")
+    assert {entry["virtualRouterID"] for node in NODES for entry in world.entries(node)} == {51}
+
+
+def test_an_uninstallation_that_a_node_does_not_confirm_changes_nothing(world: World) -> None:
+    _running(world)
+    _deploy(world)
+    world.start_operator()
+    uninstalling = _uninstall(world, 15)
+    world.until(lambda: "release" in world.entries("n1")[0], "n1 is asked")
+    world.obey("n1", "Backup")
+    _, said = uninstalling.communicate(timeout=30)
+    assert uninstalling.returncode == 1
+    assert "n2: elk" in said
+    assert "floatip forget" in said
+    assert world.plane.get("daemonset", names.AGENT_DAEMON_SET, "-n", NAMESPACE)
+    world.until(
+        lambda: [r.get("release") for node in NODES for r in world.entries(node)] == [None, None], "as it was before"
+    )
