@@ -35,11 +35,11 @@ class World:
         self._log = folder / "operator.log"
         self.operators: list[subprocess.Popen[bytes]] = []
 
-    def start_operator(self) -> None:
+    def start_operator(self, *arguments: str) -> None:
         program = Path(sys.executable).with_name("floatip-operator")
         environment = {**os.environ, "KUBECONFIG": str(self.plane.kubeconfig)}
         with self._log.open("ab") as log:
-            command = [str(program), "run", "--namespace", NAMESPACE]
+            command = [str(program), "run", "--namespace", NAMESPACE, *arguments]
             self.operators.append(subprocess.Popen(command, env=environment, stderr=log))
 
     def stop_operator(self) -> int:
@@ -109,11 +109,15 @@ class World:
         head = {"apiVersion": names.API_VERSION, "kind": names.FLOATING_IP, "metadata": {"name": name}}
         self.plane.apply(yaml.safe_dump({**head, "spec": body}))
 
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
     def until(self, condition: Callable[[], object], what: str) -> None:
         try:
             until(condition, WITHIN, what)
         except TimeoutError as error:
-            error.add_note(self._log.read_text()[-3000:])
+            error.add_note(self.log[-3000:])
             raise
 
 
@@ -259,6 +263,18 @@ def test_only_one_replica_acts(world: World) -> None:
         ),
         "the other leads at once",
     )
+
+
+def test_a_pod_security_level_that_somebody_else_set_stays(world: World) -> None:
+    """docs/cluster.md: "A level that somebody else set stays, and the operator's log says that the agents may be refused"."""
+    label = "pod-security.kubernetes.io/enforce"
+    world.plane.kubectl("label", "namespace", NAMESPACE, f"{label}=baseline")
+    assert world.stop_operator() == 0
+    world.start_operator("--label-namespace")
+    world.until(lambda: "somebody else's" in world.log and label in world.log, "it says so")
+    assert world.plane.get("namespace", NAMESPACE)["metadata"]["labels"][label] == "baseline"
+    _running(world)
+    world.plane.kubectl("label", "namespace", NAMESPACE, f"{label}-")
 
 
 def _uninstall(world: World, seconds: int) -> subprocess.Popen[str]:
