@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from lab.network import Lan
@@ -23,7 +22,7 @@ DOWN_200 = 643 * MILLISECOND
 
 
 @pytest.fixture
-def pair(lan: Lan) -> Iterator[Pair]:
+def pair(lan: Lan) -> Pair:
     pair = Pair(lan, VETH)
     lan.attach(pair.n1, "10.8.0.1/24", interface="eth1")
     pair.start()
