@@ -49,6 +49,16 @@ def canonical_address(text: str) -> str | None:
     return None
 
 
+def subnet(text: str) -> str | None:
+    if is_cidr(text) and str(ipaddress.ip_interface(text).network) == text:
+        return None
+    return f"{text}: must be a subnet in canonical text, as in 10.50.0.0/16"
+
+
+def destination(text: str) -> str | None:
+    return None if text == "default" or subnet(text) is None else f"{subnet(text)}, or default"
+
+
 def link_local_source(text: str) -> str | None:
     if not is_ip(text) or ":" not in text or ipaddress.ip_address(text).is_link_local:
         return None

@@ -30,7 +30,6 @@ class Reason(StrEnum):
     NO_HOLDER = "NoHolder"
     HOLDER_UNKNOWN = "HolderUnknown"
     SUSPENDED = "Suspended"
-    UNINSTALLED = "Uninstalled"
     DELETING = "Deleting"
     ONE_HOLDER = "OneHolder"
     TWO_HOLDERS = "TwoHolders"

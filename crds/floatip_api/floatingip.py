@@ -20,6 +20,8 @@ from floatip_api.parts import (
     Preemption,
     Priority,
     Probe,
+    Route,
+    RoutingRule,
     State,
     SyncGroup,
     TrackedInterface,
@@ -111,6 +113,12 @@ class FloatingIPSpec(Model):
         default=None,
         description="Flaps of those interfaces that are not worth a transition (keepalived's interface_up_down_delays). Absent: every "
         "change of a link counts at once.",
+    )
+    routes: Annotated[list[Route], Field(max_length=64)] = Field(
+        default=[], description="Routes that are there only while Active, in the order in which they are made."
+    )
+    rules: Annotated[list[RoutingRule], Field(max_length=64)] = Field(
+        default=[], description="Routing rules that are there only while Active."
     )
     sync_group: SyncGroup | None = Field(
         default=None,

@@ -19,6 +19,8 @@ from floatip_api.parts import (
     Preemption,
     Priority,
     Probe,
+    Route,
+    RoutingRule,
     SyncGroup,
     TrackedInterface,
     VirtualRouterID,
@@ -70,6 +72,12 @@ class VirtualRouter(Model):
     link_damping: LinkDamping | None = Field(
         default=None,
         description="Flaps of the interfaces that are not worth a transition. Absent: none.",
+    )
+    routes: Annotated[list[Route], Field(max_length=64)] = Field(
+        default=[], description="Routes that are there only while Active, in the order in which they are made."
+    )
+    rules: Annotated[list[RoutingRule], Field(max_length=64)] = Field(
+        default=[], description="Routing rules that are there only while Active."
     )
     sync_group: SyncGroup | None = Field(
         default=None,

@@ -80,6 +80,39 @@ class Announcement(Model):
     )
 
 
+Prefix = Annotated[str, Field(min_length=1, max_length=43)]
+RoutingTable = Annotated[int, Field(ge=1, le=2147483647)]
+
+
+class Route(Model):
+    """A route that is there only while the node is Active (keepalived's virtual_routes)."""
+
+    to: Prefix = Field(description="The destination: a subnet in canonical text, or default.")
+    via: IPAddress | None = Field(default=None, description="The gateway. Absent: the destination is on the interface.")
+    interface: InterfaceName | None = Field(default=None, description="Absent: the router's own.")
+    source: IPAddress | None = Field(
+        default=None,
+        description="The source address that the node uses towards the destination, such as a floating one. Absent: the kernel chooses.",
+    )
+    table: RoutingTable = Field(default=254, description="The routing table; 254 is main.")
+    metric: Annotated[int, Field(ge=0, le=2147483647)] = Field(
+        default=0, description="The lowest is preferred. 0: the kernel's default."
+    )
+
+
+class RoutingRule(Model):
+    """A routing rule that is there only while the node is Active (keepalived's virtual_rules)."""
+
+    from_: Annotated[Prefix | None, Field(alias="from")] = Field(
+        default=None, alias="from", description="A source subnet. At least one of from and to."
+    )
+    to: Prefix | None = Field(default=None, description="A destination subnet. At least one of from and to.")
+    table: RoutingTable = Field(description="The routing table to look into.")
+    priority: Annotated[int, Field(ge=1, le=32765)] = Field(
+        description="The rule's place among the others, the lowest first."
+    )
+
+
 class VRRP(Model):
     """How the virtual router speaks on the wire."""
 
@@ -108,6 +141,12 @@ class VRRP(Model):
         "is listed; None adds nothing.",
     )
     authentication: Authentication | None = Field(default=None, description="Absent: none.")
+    virtual_mac: Annotated[Literal["Disabled", "Enabled"], Field(alias="virtualMAC")] = Field(
+        default="Disabled",
+        alias="virtualMAC",
+        description="Enabled: the addresses answer with 00-00-5E-00-01-{VRID} (IPv6: 00-00-5E-00-02-{VRID}), which moves with them, on a "
+        "macvlan that is there while the node is Active. The network must let a second MAC address through.",
+    )
     announcement: Announcement = Field(
         default=Announcement(), description="How the LAN learns where the addresses are."
     )

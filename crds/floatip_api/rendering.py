@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from floatip_api.floatingip import FloatingIPSpec, NodeEntry
 from floatip_api.floatingipnode import VirtualRouter
-from floatip_api.parts import Family
+from floatip_api.parts import Family, Route
 
 _FAMILIES: tuple[Family, ...] = ("IPv4", "IPv6")
 
@@ -48,10 +48,17 @@ def virtual_routers(
                     probes=spec.probes,
                     tracked_interfaces=spec.tracked_interfaces,
                     link_damping=spec.link_damping,
+                    routes=[route for route in spec.routes if family_of_route(route) == family],
+                    rules=[rule for rule in spec.rules if family_of(rule.from_ or rule.to or "") == family],
                     sync_group=spec.sync_group,
                 )
             )
     return found
+
+
+def family_of_route(route: Route) -> Family:
+    """The destination says; of `default` the gateway. Raises ValueError when neither is an address."""
+    return family_of(route.via or "" if route.to == "default" else route.to)
 
 
 def family_of(address: str) -> Family:

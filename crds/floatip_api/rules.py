@@ -11,12 +11,14 @@ from typing import Any
 from floatip_api.addresses import (
     canonical_address,
     canonical_interface,
+    destination,
     interface_address,
     is_ipv4,
     link_local_source,
     not_everything,
     not_the_network,
     prefix_length_given,
+    subnet,
     unicast,
     unique_addresses,
 )
@@ -151,6 +153,28 @@ def _source_families(spec: dict[str, Any]) -> str | None:
         if any(is_ipv4(source) not in families for source in entry.get("sourceAddresses", [])):
             return "sourceAddresses of a family of which there are no addresses"
     return None
+
+
+def _via_default(route: dict[str, Any]) -> str | None:
+    return "via is required with default" if route["to"] == "default" and "via" not in route else None
+
+
+def _one_family(entry: dict[str, Any]) -> str | None:
+    texts = [entry[name] for name in ("to", "via", "source", "from") if entry.get(name, "default") != "default"]
+    return None if len(set(map(is_ipv4, texts))) < 2 else "all of it must be of one family"
+
+
+def _some_side(rule: dict[str, Any]) -> str | None:
+    return None if "from" in rule or "to" in rule else "at least one of from and to is required"
+
+
+def _routed_families(spec: dict[str, Any]) -> str | None:
+    carried = {is_ipv4(text) for text in spec["addresses"]}
+    routed = {
+        is_ipv4(route.get("via", "") if route["to"] == "default" else route["to"]) for route in spec.get("routes", [])
+    }
+    routed |= {is_ipv4(rule.get("from", rule.get("to", ""))) for rule in spec.get("rules", [])}
+    return None if routed <= carried else "routes or rules of a family of which there are no addresses"
 
 
 def _allocated_id(document: dict[str, Any]) -> str | None:
@@ -361,6 +385,69 @@ FLOATING_IP_RULES = (
         for field in ("periodSeconds", "timeoutSeconds")
     ),
     Rule(
+        "spec.routes[].to",
+        "self == 'default' || (isCIDR(self) && string(cidr(self).masked()) == self)",
+        "self + ': must be a subnet in canonical text, as in 10.50.0.0/16, or default'",
+        destination,
+        is_expression=True,
+    ),
+    *(
+        Rule(
+            f"spec.routes[].{field}",
+            "isIP(self) && ip.isCanonical(self)",
+            "self + ': must be an IP address in canonical text, without a prefix length'",
+            canonical_address,
+            is_expression=True,
+        )
+        for field in ("via", "source")
+    ),
+    Rule(
+        "spec.routes[]",
+        "self.to != 'default' || has(self.via)",
+        "via is required with default",
+        _via_default,
+        field="via",
+    ),
+    Rule(
+        "spec.routes[]",
+        "(!has(self.via) || self.to == 'default' || self.via.contains(':') == self.to.contains(':')) && "
+        "(!has(self.source) || self.to == 'default' || self.source.contains(':') == self.to.contains(':')) && "
+        "(!has(self.source) || !has(self.via) || self.source.contains(':') == self.via.contains(':'))",
+        "all of it must be of one family",
+        _one_family,
+    ),
+    *(
+        Rule(
+            f"spec.rules[].{field}",
+            "isCIDR(self) && string(cidr(self).masked()) == self",
+            "self + ': must be a subnet in canonical text, as in 10.50.0.0/16'",
+            subnet,
+            is_expression=True,
+        )
+        for field in ("from", "to")
+    ),
+    Rule(
+        "spec.rules[]",
+        "has(self.from) || has(self.to)",
+        "at least one of from and to is required",
+        _some_side,
+    ),
+    Rule(
+        "spec.rules[]",
+        "!has(self.from) || !has(self.to) || self.from.contains(':') == self.to.contains(':')",
+        "all of it must be of one family",
+        _one_family,
+    ),
+    Rule(
+        "spec",
+        "(!has(self.routes) || self.routes.all(r, self.addresses.exists(a, a.contains(':') == "
+        "(r.to == 'default' ? has(r.via) && r.via.contains(':') : r.to.contains(':'))))) && "
+        "(!has(self.rules) || self.rules.all(r, self.addresses.exists(a, a.contains(':') == "
+        "(has(r.from) ? r.from.contains(':') : has(r.to) && r.to.contains(':')))))",
+        "routes or rules of a family of which there are no addresses",
+        _routed_families,
+    ),
+    Rule(
         "spec.vrrp.extraPeers[]",
         "isIP(self) && ip.isCanonical(self)",
         "self + ': must be an IP address in canonical text, without a prefix length'",
@@ -436,7 +523,15 @@ FLOATING_IP_RULES = (
 
 def virtual_router_faults(router: dict[str, Any]) -> list[str]:
     """The rules that hold for one virtual router of a FloatingIPNode, which its schema cannot carry: they do not fit CEL's budget there."""
-    prefixes = {"spec.addresses", "spec.excludedAddresses", "spec.vrrp", "spec.preemption", "spec.probes"}
+    prefixes = {
+        "spec.addresses",
+        "spec.excludedAddresses",
+        "spec.vrrp",
+        "spec.preemption",
+        "spec.probes",
+        "spec.routes",
+        "spec.rules",
+    }
     rules = [rule for rule in FLOATING_IP_RULES if any(rule.at.startswith(prefix) for prefix in prefixes)]
     found = [fault for rule in rules for fault in faults_of(rule, {"spec": router})]
     families = {is_ipv4(text) for text in router["addresses"]}
@@ -451,6 +546,8 @@ def virtual_router_faults(router: dict[str, Any]) -> list[str]:
         found += [("sourceAddress", fault) for check in checks if (fault := check(source))]
         if is_ipv4(source) != (router["family"] == "IPv4"):
             found.append(("sourceAddress", f"{source}: must be {router['family']}"))
+    if fault := _routed_families(router):
+        found.append(("routes", fault))
     for at, peer in enumerate(router.get("peers", [])):
         if fault := canonical_address(peer):
             found.append((f"peers[{at}]", fault))

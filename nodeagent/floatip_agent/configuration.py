@@ -12,6 +12,10 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from floatip_agent import reading
+from floatip_agent.reading import ConfigurationError
+from floatip_agent.routing import RouteConfiguration, RuleConfiguration, read_routes, read_rules
+
 FORMAT = 1
 _MOST_ADDRESSES = 254
 """The count is one octet (RFC 9568 5.2.5), and a derived link-local address may come first."""
@@ -20,10 +24,6 @@ _SECOND = 1_000_000_000
 _CENTISECOND = 10_000_000
 
 Family = Literal["IPv4", "IPv6"]
-
-
-class ConfigurationError(ValueError):
-    """The JSON is not a configuration that this version can run; the text names the field."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,6 +78,10 @@ class RouterConfiguration:
     hmac_mode: Literal["ReceiveOnly", "Permissive", "Enforce"] = "Enforce"
     preempt: bool = True
     preempt_delay: int = 0
+    virtual_mac: bool = False
+    """The Active answers with 00-00-5E-00-01-{VRID} (IPv6: 02) instead of the interface's MAC."""
+    routes: tuple[RouteConfiguration, ...] = ()
+    rules: tuple[RuleConfiguration, ...] = ()
     group: str = ""
     """Routers with one group move together; empty: the FloatingIP's name."""
     leave: str | None = None
@@ -111,11 +115,12 @@ class Configuration:
     @classmethod
     def from_json(cls, document: object) -> Configuration:
         """Read what `to_json` wrote. Raises `ConfigurationError` naming the field."""
-        fields = _mapping(document, "configuration")
+        fields = reading.mapping(document, "configuration")
         if fields.get("format") != FORMAT:
             raise ConfigurationError(f"format: {fields.get('format')!r}: this version reads format {FORMAT}")
         routers = tuple(
-            _router(entry, f"routers[{index}]") for index, entry in enumerate(_list(fields.get("routers"), "routers"))
+            _router(entry, f"routers[{index}]")
+            for index, entry in enumerate(reading.items(fields.get("routers"), "routers"))
         )
         first: dict[tuple[str, Family], int] = {}
         for index, router in enumerate(routers):
@@ -123,12 +128,12 @@ class Configuration:
                 raise ConfigurationError(f"routers[{index}]: {'/'.join(router.key)} is there already")
         health = {
             name: read_health(entry, f"health[{name}]")
-            for name, entry in _mapping(fields.get("health"), "health").items()
+            for name, entry in reading.mapping(fields.get("health"), "health").items()
         }
         return cls(
             routers=routers,
             health=health,
-            generation=_integer(fields.get("generation"), "generation"),
+            generation=reading.integer(fields.get("generation"), "generation"),
             uid=str(fields.get("uid", "")),
         )
 
@@ -145,7 +150,7 @@ class Configuration:
 
 
 def _router(entry: object, where: str) -> RouterConfiguration:
-    fields = _mapping(entry, where)
+    fields = reading.mapping(entry, where)
     if unknown := sorted(set(fields) - set(_CHECKS)):
         raise ConfigurationError(f"{where}.{unknown[0]}: unknown field")
     values = {name: _CHECKS[name](value, f"{where}.{name}") for name, value in fields.items()}
@@ -186,81 +191,16 @@ def _check_interval(router: RouterConfiguration, where: str) -> None:
 
 def read_health(entry: object, where: str) -> Health:
     """Raises `ConfigurationError` naming the field below `where`."""
-    fields = _mapping(entry, where)
+    fields = reading.mapping(entry, where)
     return Health(
-        lower_by=_not_negative(fields.get("lower_by", 0), f"{where}.lower_by"),
-        faults=_texts(fields.get("faults", []), f"{where}.faults"),
-        waiting=_texts(fields.get("waiting", []), f"{where}.waiting"),
+        lower_by=reading.not_negative(fields.get("lower_by", 0), f"{where}.lower_by"),
+        faults=reading.texts(fields.get("faults", []), f"{where}.faults"),
+        waiting=reading.texts(fields.get("waiting", []), f"{where}.waiting"),
     )
 
 
-def _mapping(value: object, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ConfigurationError(f"{where}: an object is required, not {type(value).__name__}")
-    return value
-
-
-def _list(value: object, where: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise ConfigurationError(f"{where}: a list is required, not {type(value).__name__}")
-    return value
-
-
-def _integer(value: object, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ConfigurationError(f"{where}: an integer is required, not {value!r}")
-    return value
-
-
-def _not_negative(value: object, where: str) -> int:
-    number = _integer(value, where)
-    if number < 0:
-        raise ConfigurationError(f"{where}: not negative is required, not {number}")
-    return number
-
-
-def _octet(value: object, where: str) -> int:
-    number = _integer(value, where)
-    if not 1 <= number <= 255:
-        raise ConfigurationError(f"{where}: 1 to 255, not {number}")
-    return number
-
-
-def _octet_or_zero(value: object, where: str) -> int:
-    number = _integer(value, where)
-    if not 0 <= number <= 255:
-        raise ConfigurationError(f"{where}: 0 to 255, not {number}")
-    return number
-
-
-def _boolean(value: object, where: str) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{where}: true or false is required, not {value!r}")
-    return value
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{where}: a string is required, not {value!r}")
-    return value
-
-
-def _name(value: object, where: str) -> str:
-    if not value:
-        raise ConfigurationError(f"{where}: required")
-    return _text(value, where)
-
-
-def _text_or_none(value: object, where: str) -> str | None:
-    return None if value is None else _text(value, where)
-
-
-def _texts(value: object, where: str) -> tuple[str, ...]:
-    return tuple(_text(entry, where) for entry in _list(value, where))
-
-
 def _addresses(value: object, where: str) -> tuple[str, ...]:
-    if not (addresses := _texts(value, where)):
+    if not (addresses := reading.texts(value, where)):
         raise ConfigurationError(f"{where}: at least one is required")
     if len(addresses) > _MOST_ADDRESSES:
         raise ConfigurationError(f"{where}: {len(addresses)}: an advertisement carries at most {_MOST_ADDRESSES}")
@@ -268,7 +208,7 @@ def _addresses(value: object, where: str) -> tuple[str, ...]:
 
 
 def _password(value: object, where: str) -> str | None:
-    text = _text_or_none(value, where)
+    text = reading.text_or_none(value, where)
     try:
         (text or "").encode()
     except UnicodeEncodeError as error:
@@ -278,62 +218,56 @@ def _password(value: object, where: str) -> str | None:
 
 def _hmac_keys(value: object, where: str) -> tuple[tuple[int, str], ...]:
     found = []
-    for entry in _list(value, where):
-        key_id, key = _list(entry, where) if isinstance(entry, list) and len(entry) == 2 else (None, None)
+    for entry in reading.items(value, where):
+        key_id, key = reading.items(entry, where) if isinstance(entry, list) and len(entry) == 2 else (None, None)
         try:
-            bytes.fromhex(_name(key, where))
+            bytes.fromhex(reading.name(key, where))
         except ValueError as error:
             raise ConfigurationError(f"{where}: a key is in hexadecimal") from error
-        found.append((_octet_or_zero(key_id, where), _text(key, where)))
+        found.append((reading.octet_or_zero(key_id, where), reading.text(key, where)))
     return tuple(found)
 
 
 def _tracked(value: object, where: str) -> tuple[tuple[str, int], ...]:
     found = []
-    for entry in _list(value, where):
-        name, lower_by = _list(entry, where) if isinstance(entry, list) and len(entry) == 2 else (None, None)
-        found.append((_text(name, where), _not_negative(lower_by, where)))
+    for entry in reading.items(value, where):
+        name, lower_by = reading.items(entry, where) if isinstance(entry, list) and len(entry) == 2 else (None, None)
+        found.append((reading.text(name, where), reading.not_negative(lower_by, where)))
     return tuple(found)
 
 
-def _one_of(*allowed: object) -> Callable[[object, str], Any]:
-    def check(value: object, where: str) -> Any:
-        if not any(type(value) is type(known) and value == known for known in allowed):
-            raise ConfigurationError(f"{where}: {' or '.join(map(str, allowed))}, not {value!r}")
-        return value
-
-    return check
-
-
 _CHECKS: Mapping[str, Callable[[object, str], Any]] = {
-    "name": _name,
-    "family": _one_of("IPv4", "IPv6"),
-    "virtual_router_id": _octet,
+    "name": reading.name,
+    "family": reading.one_of("IPv4", "IPv6"),
+    "virtual_router_id": reading.octet,
     "addresses": _addresses,
-    "excluded_addresses": _texts,
+    "excluded_addresses": reading.texts,
     "tracked_interfaces": _tracked,
-    "link_down_delay": _not_negative,
-    "link_up_delay": _not_negative,
-    "announcement_count": _octet,
-    "announcement_repeat": _not_negative,
-    "announcement_refresh": _not_negative,
-    "transport": _one_of("Multicast", "Unicast"),
-    "peers": _texts,
-    "priority": _octet,
-    "version": _one_of(2, 3),
-    "advertisement_interval": _integer,
-    "interface": _text_or_none,
-    "source_address": _text_or_none,
-    "ipv4_checksum": _one_of("PseudoHeader", "MessageOnly"),
-    "link_local": _one_of("Derived", "None"),
+    "link_down_delay": reading.not_negative,
+    "link_up_delay": reading.not_negative,
+    "announcement_count": reading.octet,
+    "announcement_repeat": reading.not_negative,
+    "announcement_refresh": reading.not_negative,
+    "transport": reading.one_of("Multicast", "Unicast"),
+    "peers": reading.texts,
+    "priority": reading.octet,
+    "version": reading.one_of(2, 3),
+    "advertisement_interval": reading.integer,
+    "interface": reading.text_or_none,
+    "source_address": reading.text_or_none,
+    "ipv4_checksum": reading.one_of("PseudoHeader", "MessageOnly"),
+    "link_local": reading.one_of("Derived", "None"),
     "password": _password,
     "hmac_keys": _hmac_keys,
-    "hmac_active_key_id": _octet_or_zero,
-    "hmac_mode": _one_of("ReceiveOnly", "Permissive", "Enforce"),
-    "preempt": _boolean,
-    "preempt_delay": _not_negative,
-    "group": _text,
-    "leave": _text_or_none,
-    "release": _text_or_none,
+    "hmac_active_key_id": reading.octet_or_zero,
+    "hmac_mode": reading.one_of("ReceiveOnly", "Permissive", "Enforce"),
+    "preempt": reading.boolean,
+    "preempt_delay": reading.not_negative,
+    "virtual_mac": reading.boolean,
+    "routes": read_routes,
+    "rules": read_rules,
+    "group": reading.text,
+    "leave": reading.text_or_none,
+    "release": reading.text_or_none,
 }
 """One for each field of `RouterConfiguration`: the value and its place in the document in, the value out."""

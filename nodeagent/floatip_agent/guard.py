@@ -21,12 +21,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from floatip_agent import engine_process, marks
-from floatip_agent.configuration import Configuration, ConfigurationError
+from floatip_agent.configuration import Configuration
 from floatip_agent.engine.control import Connection
 from floatip_agent.engine.loop import ENDING
 from floatip_agent.linux import netlink, realtime
-from floatip_agent.linux.addresses import sweep
+from floatip_agent.linux.sweep import sweep
 from floatip_agent.messages import Configure, HealthChanged, MarksRaised, decode
+from floatip_agent.reading import ConfigurationError
 
 LOCK = "\0floatip-engine"
 SOCKET_NAME = "engine.sock"

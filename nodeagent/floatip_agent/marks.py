@@ -10,7 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from floatip_agent.configuration import ConfigurationError, Family
+from floatip_agent.configuration import Family
+from floatip_agent.reading import ConfigurationError
 
 FILE_NAME = "marks.json"
 FORMAT = 1

@@ -15,7 +15,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from floatip_agent.configuration import Configuration, ConfigurationError, Family, Health, read_health
+from floatip_agent.configuration import Configuration, Family, Health, read_health
+from floatip_agent.reading import ConfigurationError
 
 Scheduling = Literal["RealTime", "Nice", "Normal"]
 State = Literal["Initialize", "Backup", "Active", "Fault"]

@@ -6,6 +6,7 @@ Addresses are packed bytes in network byte order (4 or 16), interfaces are known
 from __future__ import annotations
 
 import dataclasses
+import socket
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -72,6 +73,70 @@ class AddressTable(Protocol):
         ...
 
 
+Prefix = tuple[bytes, int]
+"""An address and how many of its bits count."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Route:
+    """A route of the node. `index` is the interface's; `metric` 0: what the kernel takes by itself."""
+
+    destination: Prefix
+    index: int
+    gateway: bytes | None = None
+    source: bytes | None = None
+    table: int = 254
+    metric: int = 0
+
+    def __str__(self) -> str:
+        return _text(self.destination) + (f" via {_address(self.gateway)}" if self.gateway else "")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule that says in which table to look for a route; at least one side is given."""
+
+    source: Prefix | None
+    destination: Prefix | None
+    table: int
+    priority: int
+
+    def __str__(self) -> str:
+        sides = (("from", self.source), ("to", self.destination))
+        return " ".join(f"{word} {_text(side)}" for word, side in sides if side is not None) + f" table {self.table}"
+
+
+RouteEntry = Route | Rule
+
+
+class RouteTable(Protocol):
+    """The node's routes and rules."""
+
+    def install(self, entries: Sequence[RouteEntry]) -> Mapping[RouteEntry, OSError]:
+        """Put them there; one that is there already is fine, whoever's it is. Returns what was refused."""
+        ...
+
+    def keep(self, entries: Sequence[RouteEntry]) -> Mapping[RouteEntry, OSError]:
+        """Put back what a link that was down took along. Never waits; returns, once, what was refused before."""
+        ...
+
+    def withdraw(self, entries: Sequence[RouteEntry]) -> None:
+        """Take them out, the last first; others' are none of our business. Raises OSError."""
+        ...
+
+
+class VirtualLinks(Protocol):
+    """Links that carry a virtual MAC."""
+
+    def create(self, parent: Interface, mac: bytes) -> Interface:
+        """One on top of `parent`, up and without addresses. Raises OSError."""
+        ...
+
+    def remove(self, link: Interface) -> None:
+        """Never waits: it ends soon."""
+        ...
+
+
 class AdvertisementSocket(Protocol):
     """Sends and receives VRRP of one family on one interface."""
 
@@ -110,8 +175,22 @@ class Node(Protocol):
     def addresses(self) -> AddressTable: ...
 
     @property
+    def routes(self) -> RouteTable: ...
+
+    @property
+    def virtual_links(self) -> VirtualLinks: ...
+
+    @property
     def announcer(self) -> Announcer: ...
 
     def advertisement_socket(self, interface: Interface, family: Family) -> AdvertisementSocket:
         """Raises OSError."""
         ...
+
+
+def _address(packed: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+
+
+def _text(prefix: Prefix) -> str:
+    return f"{_address(prefix[0])}/{prefix[1]}" if prefix[1] else "default"

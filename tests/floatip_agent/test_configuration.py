@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from floatip_agent.configuration import Configuration, ConfigurationError, Health, RouterConfiguration
+from floatip_agent.configuration import Configuration, Health, RouterConfiguration
+from floatip_agent.reading import ConfigurationError
 from hypothesis import given
 from hypothesis import strategies as st
 

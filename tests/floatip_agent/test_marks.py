@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from floatip_agent import marks
-from floatip_agent.configuration import ConfigurationError
+from floatip_agent.reading import ConfigurationError
 
 KNOWN: dict[marks.Key, dict[str, int]] = {("elk", "IPv4"): {"sent": 1 << 63, "1/c633640a": 7}, ("elk", "IPv6"): {}}
 

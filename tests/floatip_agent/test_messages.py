@@ -6,7 +6,7 @@ import dataclasses
 import json
 
 import pytest
-from floatip_agent.configuration import Configuration, ConfigurationError, Health, RouterConfiguration
+from floatip_agent.configuration import Configuration, Health, RouterConfiguration
 from floatip_agent.messages import (
     Applied,
     Configure,
@@ -18,6 +18,7 @@ from floatip_agent.messages import (
     decode,
     encode,
 )
+from floatip_agent.reading import ConfigurationError
 from hypothesis import given
 from hypothesis import strategies as st
 

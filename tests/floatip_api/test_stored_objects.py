@@ -69,6 +69,7 @@ def test_defaults_are_filled_in(server: ControlPlane) -> None:
             "transport": "Multicast",
             "ipv4Checksum": "PseudoHeader",
             "linkLocal": "Derived",
+            "virtualMAC": "Disabled",
             "announcement": {"count": 5, "repeatAfterSeconds": 5, "refreshSeconds": 0},
         },
         "preemption": {"policy": "PreemptLowerPriority", "delaySeconds": 0},

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 
 from floatip_agent.configuration import Family
-from floatip_agent.ports import AdvertisementSocket, Interface, InterfaceAddress, Packet
+from floatip_agent.ports import AdvertisementSocket, Interface, InterfaceAddress, Packet, RouteEntry
 
 Done = tuple[str, str, tuple[bytes, ...]]
 """What was done, on which interface, with which addresses or message."""
@@ -23,6 +24,8 @@ class MemoryNode:
         self.interfaces = MemoryInterfaces({link.name: link for link in links})
         self.addresses = MemoryAddresses(self)
         self.announcer = MemoryAnnouncer(self)
+        self.routes = MemoryRoutes(self)
+        self.virtual_links = MemoryVirtualLinks(self)
         self.sockets: dict[tuple[str, Family], MemorySocket] = {}
 
     def advertisement_socket(self, interface: Interface, family: Family) -> AdvertisementSocket:
@@ -87,6 +90,43 @@ class MemoryAddresses:
     def _refuse(self, address: bytes) -> None:
         if number := self._node.refuse.get(address):
             raise OSError(number, os.strerror(number))
+
+
+class MemoryRoutes:
+    """`refuse` are texts of entries that the kernel does not take."""
+
+    def __init__(self, node: MemoryNode) -> None:
+        self._node = node
+        self.refuse: set[str] = set()
+
+    def install(self, entries: Sequence[RouteEntry]) -> Mapping[RouteEntry, OSError]:
+        self._node.done += [("route", str(entry), ()) for entry in entries]
+        return {entry: OSError(errno.ENETUNREACH, "unreachable") for entry in entries if str(entry) in self.refuse}
+
+    def keep(self, entries: Sequence[RouteEntry]) -> Mapping[RouteEntry, OSError]:
+        return {entry: OSError(errno.ENETUNREACH, "unreachable") for entry in entries if str(entry) in self.refuse}
+
+    def withdraw(self, entries: Sequence[RouteEntry]) -> None:
+        self._node.done += [("unroute", str(entry), ()) for entry in reversed(entries)]
+
+
+class MemoryVirtualLinks:
+    def __init__(self, node: MemoryNode) -> None:
+        self._node = node
+        self.refuse = 0
+        """An errno."""
+
+    def create(self, parent: Interface, mac: bytes) -> Interface:
+        if self.refuse:
+            raise OSError(self.refuse, os.strerror(self.refuse))
+        link = Interface(100 + mac[5], f"virtual-{mac[5]}", is_up=True, mac=mac)
+        self._node.interfaces.links[link.name] = link
+        self._node.done.append(("create", link.name, (mac,)))
+        return link
+
+    def remove(self, link: Interface) -> None:
+        del self._node.interfaces.links[link.name]
+        self._node.done.append(("remove", link.name, ()))
 
 
 class MemoryAnnouncer:

@@ -60,6 +60,7 @@ _LOCAL_PASSWORD = {"type": "Password", "secretRef": {"name": "vrrp", "key": "pas
 _KEY = {"id": 1, "secretRef": {"name": "vrrp", "key": "one"}}
 _SIGNED: dict[str, Any] = {"type": "HMACSHA256", "keys": [_KEY], "activeKeyID": 1}
 _TAKES_KEYS = "type HMACSHA256 takes keys, activeKeyID and mode, and no secretRef"
+_SUBNET_OR_DEFAULT = "must be a subnet in canonical text, as in 10.50.0.0/16, or default"
 _UNICAST = "must be a unicast address, not loopback, multicast, broadcast or unspecified"
 
 _ADDRESSES = [
@@ -116,6 +117,83 @@ _ADDRESSES = [
     _case("twice with other prefix", {"addresses": [IPV4, "192.0.2.94/32"]}, "spec.addresses", "must be unique"),
     _case("one the other's beginning", {"addresses": ["192.0.2.9/24", IPV4]}),
     _case("second is bad", {"addresses": [IPV4, "192.0.2.95"]}, "spec.addresses[1]", "write 192.0.2.95/24"),
+]
+
+_ROUTES = [
+    _case(
+        "routes and rules",
+        {
+            "addresses": [IPV4, IPV6],
+            "routes": [
+                {"to": "10.50.0.0/16", "via": "192.0.2.1", "metric": 50},
+                {"to": "default", "via": "192.0.2.1", "table": 100, "source": "192.0.2.94"},
+                {"to": "2001:db8:1::/48", "via": "fe80::1", "interface": "eth1"},
+                {"to": "10.60.0.0/16", "interface": "eth1"},
+            ],
+            "rules": [
+                {"from": "192.0.2.94/32", "table": 100, "priority": 1000},
+                {"from": "10.0.0.0/8", "to": "192.0.2.0/24", "table": 2147483647, "priority": 32765},
+                {"to": "::/0", "table": 1, "priority": 1},
+            ],
+        },
+    ),
+    _case("64 routes", _with(routes=[{"to": f"10.{n}.0.0/16", "via": "192.0.2.1"} for n in range(64)])),
+    _case("64 rules", _with(rules=[{"from": f"10.{n}.0.0/16", "table": 100, "priority": n + 1} for n in range(64)])),
+    _case("65 routes", _with(routes=[{"to": f"10.{n}.0.0/16", "via": "192.0.2.1"} for n in range(65)]), "spec.routes"),
+    _case("route nowhere", _with(routes=[{"via": "192.0.2.1"}]), "spec.routes[0].to"),
+    _case(
+        "default without via", _with(routes=[{"to": "default"}]), "spec.routes[0].via", "via is required with default"
+    ),
+    *(
+        _case(f"route to {to}", _with(routes=[{"to": to, "via": "192.0.2.1"}]), "spec.routes[0].to", _SUBNET_OR_DEFAULT)
+        for to in ("10.50.0.1/16", "10.50.0.0", "anywhere", "10.050.0.0/16")
+    ),
+    *(
+        _case(
+            f"route with {name} {text}",
+            _with(routes=[{"to": "10.50.0.0/16", name: text}]),
+            f"spec.routes[0].{name}",
+            "must be an IP address in canonical text, without a prefix length",
+        )
+        for name in ("via", "source")
+        for text in ("192.0.2.1/24", "gateway")
+    ),
+    _case(
+        "route of two families",
+        {"addresses": [IPV4, IPV6], "routes": [{"to": "10.50.0.0/16", "via": "2001:db8::1"}]},
+        "spec.routes[0]",
+        "all of it must be of one family",
+    ),
+    _case("table 0", _with(routes=[{"to": "10.50.0.0/16", "table": 0}]), "spec.routes[0].table"),
+    _case(
+        "route of another family",
+        _with(routes=[{"to": "2001:db8:1::/48", "via": "fe80::1"}]),
+        "spec",
+        "routes or rules of a family of which there are no addresses",
+    ),
+    _case(
+        "default of another family",
+        _with(routes=[{"to": "default", "via": "fe80::1"}]),
+        "spec",
+        "routes or rules of a family of which there are no addresses",
+    ),
+    _case(
+        "rule of no side", _with(rules=[{"table": 1, "priority": 1}]), "spec.rules[0]", "at least one of from and to"
+    ),
+    _case(
+        "rule from a host",
+        _with(rules=[{"from": "192.0.2.94", "table": 1, "priority": 1}]),
+        "spec.rules[0].from",
+        "192.0.2.94: must be a subnet in canonical text, as in 10.50.0.0/16",
+    ),
+    _case(
+        "rule of two families",
+        _with(rules=[{"from": "192.0.2.0/24", "to": "::/0", "table": 1, "priority": 1}]),
+        "spec.rules[0]",
+        "all of it must be of one family",
+    ),
+    _case("rule without a table", _with(rules=[{"to": "10.0.0.0/8", "priority": 1}]), "spec.rules[0].table"),
+    _case("rule without a place", _with(rules=[{"to": "10.0.0.0/8", "table": 1}]), "spec.rules[0].priority"),
 ]
 
 _PLACE = [
@@ -294,6 +372,8 @@ _VRRP = [
         "spec.vrrp.advertisementPeriodMilliseconds",
     ),
     _case("version 2 with IPv6", {"addresses": [IPV4, IPV6], "vrrp": {"version": 2}}, "spec.vrrp.version", "IPv4 only"),
+    _case("virtual MAC", _with(vrrp={"virtualMAC": "Enabled"})),
+    _case("virtual MAC of its own", _with(vrrp={"virtualMAC": "Sometimes"}), "spec.vrrp.virtualMAC"),
     _case("password", _with(vrrp={"version": 2, "authentication": _LOCAL_PASSWORD})),
     _case("signed", _signed()),
     _case("signed, in a mode", _signed(mode="ReceiveOnly")),
@@ -434,4 +514,4 @@ _PROBES = [
     _case("17 probes", _with(probes=[{"name": f"a{n}", "tcpSocket": {"port": 1}} for n in range(17)]), "spec.probes"),
 ]
 
-CASES = [*_ADDRESSES, *_HELD, *_PLACE, *_NODES, *_VRRP, *_PROBES]
+CASES = [*_ADDRESSES, *_HELD, *_ROUTES, *_PLACE, *_NODES, *_VRRP, *_PROBES]

@@ -6,8 +6,9 @@ import dataclasses
 import socket
 from collections.abc import Iterable, Mapping
 
-from floatip_agent.configuration import RouterConfiguration
-from floatip_agent.ports import Interface, InterfaceAddress
+from floatip_agent.configuration import Family, RouterConfiguration
+from floatip_agent.ports import Interface, InterfaceAddress, Prefix, Route, RouteEntry, Rule
+from floatip_agent.routing import DEFAULT
 from floatip_agent.vrrp import authentication, packet
 
 
@@ -25,6 +26,11 @@ class Binding:
     wire: packet.Wire
     held: tuple[bytes, ...]
     lost: frozenset[str] = frozenset()
+    virtual_mac: bytes | None = None
+    """Of the link that the Active makes for the addresses; None: they go to `interface` itself."""
+    routes: tuple[RouteEntry, ...] = ()
+    """There only while Active. `unroutable` are those whose interface is missing."""
+    unroutable: tuple[str, ...] = ()
 
 
 def bind(router: RouterConfiguration, interfaces: Mapping[str, Interface]) -> Binding:
@@ -36,12 +42,23 @@ def bind(router: RouterConfiguration, interfaces: Mapping[str, Interface]) -> Bi
     excluded = tuple(_packed(address) for address in router.excluded_addresses)
     source = _source(router, interface, frozenset(floating + excluded))
     wire = _wire(router, floating)
-    return Binding(interface, source, wire, wire.addresses + excluded, _lost(router, interfaces))
+    routes, unroutable = _routes(router, interfaces, interface)
+    return Binding(
+        interface=interface,
+        source=source,
+        wire=wire,
+        held=wire.addresses + excluded,
+        lost=_lost(router, interfaces),
+        virtual_mac=virtual_mac(router.family, router.virtual_router_id) if router.virtual_mac else None,
+        routes=routes,
+        unroutable=unroutable,
+    )
 
 
 def concerns(router: RouterConfiguration, name: str, states: Iterable[Interface]) -> bool:
     """Whether an interface that was or is so has a part in where the router lives, or in why it lives nowhere."""
-    if name == router.interface or any(name == tracked for tracked, _ in router.tracked_interfaces):
+    named = {router.interface, *(tracked for tracked, _ in router.tracked_interfaces)}
+    if name in named.union(route.interface for route in router.routes):
         return True
     if router.interface is not None:
         return False
@@ -121,6 +138,38 @@ def _keyring(router: RouterConfiguration) -> authentication.Keyring | None:
         return None
     keys = tuple((key_id, bytes.fromhex(key)) for key_id, key in router.hmac_keys)
     return authentication.Keyring(keys, router.hmac_active_key_id, router.hmac_mode)
+
+
+def _routes(
+    router: RouterConfiguration, interfaces: Mapping[str, Interface], own: Interface
+) -> tuple[tuple[RouteEntry, ...], tuple[str, ...]]:
+    """Routes, then rules, and what cannot be because its interface is missing."""
+    entries: list[RouteEntry] = []
+    missing = []
+    for route in router.routes:
+        link = own if route.interface is None else interfaces.get(route.interface)
+        if link is None:
+            missing.append(f"route {route.to}: interface {route.interface} does not exist")
+            continue
+        via, source = (None if text is None else _packed(text) for text in (route.via, route.source))
+        entries.append(Route(_prefix(route.to, via), link.index, via, source, route.table, route.metric))
+    for rule in router.rules:
+        origin, to = (None if text is None else _prefix(text, None) for text in (rule.origin, rule.to))
+        entries.append(Rule(origin, to, rule.table, rule.priority))
+    return tuple(entries), tuple(missing)
+
+
+def _prefix(text: str, via: bytes | None) -> Prefix:
+    if text == DEFAULT:
+        return bytes(len(via or b"")), 0
+    address = _packed(text)
+    length = text.partition("/")[2]
+    return address, int(length) if length else len(address) * 8
+
+
+def virtual_mac(family: Family, virtual_router_id: int) -> bytes:
+    """RFC 9568 7.3: 00-00-5E-00-01-{VRID} for IPv4, 00-00-5E-00-02-{VRID} for IPv6."""
+    return bytes((0, 0, 0x5E, 0, 1 if family == "IPv4" else 2, virtual_router_id))
 
 
 def derived_link_local(virtual_router_id: int) -> bytes:

@@ -13,7 +13,8 @@ from floatip_agent.configuration import Configuration, Family, Health, RouterCon
 from floatip_agent.engine.announcements import Announcements
 from floatip_agent.engine.binding import Unbound, bind, concerns
 from floatip_agent.engine.channels import Channels
-from floatip_agent.engine.executor import RETRY, Channel, Executor
+from floatip_agent.engine.executor import Channel, Executor
+from floatip_agent.engine.holdings import RETRY, Holdings
 from floatip_agent.engine.lateness import Lateness
 from floatip_agent.engine.links import Change, Links
 from floatip_agent.engine.router import Router
@@ -55,6 +56,7 @@ class Engine:
         self._marks = {key: HighWaterMarks(own) for key, own in marks.items()}
         self._marked: set[Key] = set()
         self._executor = Executor(node, self.channels.sockets, wall, self._marked)
+        self._holdings = Holdings(node)
         self.lateness = Lateness()
         self.is_health_stale = True
         self.shortest_interval = timers.SECOND
@@ -106,7 +108,7 @@ class Engine:
         for change in changes:
             if change.lost or change.ahead or change.has_new_mac:
                 for router in self.routers.values():
-                    if router.role == "Active" and router.binding and router.binding.interface.name == change.name:
+                    if router.role == "Active" and router.held_on and router.held_on.name == change.name:
                         self._mend(router, change, now)
 
     def receive(self, channel: Channel, received: Packet, now: int) -> None:
@@ -243,6 +245,8 @@ class Engine:
         for name in groups:
             self._settle_group(name, now)
             for router in self._members[name]:
+                if router.role == "Active":
+                    self._holdings.route(router, now)
                 self.report(router)
 
     def _bind(self, router: Router, now: int) -> None:
@@ -304,12 +308,12 @@ class Engine:
                 case actions.SendAdvertisement(priority=priority):
                     self._executor.send(router, priority)
                 case actions.AssignAddresses():
-                    if not self._executor.assign(router, now):
+                    if not self._holdings.assign(router, now):
                         self._give_up(router, now)
                         return
                 case actions.ReleaseAddresses():
                     self._announcements.stop(key)
-                    self._executor.release(router)
+                    self._holdings.release(router)
                 case actions.Announce():
                     self._announcements.start(key, router.held, router.configuration.announcement_count)
                 case actions.Transition(to=to, reason=reason):
@@ -326,7 +330,7 @@ class Engine:
         if not due:
             return
         self._upkeep_not_before = now + _UPKEEP_GAP
-        for router in self._executor.renew([router for router in due if router.role == "Active"], now):
+        for router in self._holdings.renew([router for router in due if router.role == "Active"], now):
             self._give_up(router, now)
         retried = [router for router in due if self._has_to_retry(router, now)]
         if retried:
@@ -336,7 +340,7 @@ class Engine:
         router.observations.forget(now, router.configuration.advertisement_interval)
         is_releasing = router.role != "Active" and bool(router.held)
         if is_releasing:
-            self._executor.release(router)
+            self._holdings.release(router)
         if router.retry_at is not None and now >= router.retry_at:
             router.retry_at = router.assign_fault = None
             return True
@@ -359,10 +363,10 @@ class Engine:
                 self._give_up(router, now)
                 return
         elif change.ahead.intersection(router.held):
-            self._executor.release(router)
+            self._holdings.release(router)
         elif not change.has_new_mac:
             return
-        if not self._executor.assign(router, now):
+        if not self._holdings.assign(router, now):
             self._give_up(router, now)
         elif lost or change.has_new_mac:
             self._announcements.start(router.key, router.held, router.configuration.announcement_count)
@@ -382,7 +386,7 @@ class Engine:
 
 def _is_another(old: RouterConfiguration, new: RouterConfiguration) -> bool:
     """A different router on the wire; all other changes are taken in place."""
-    return old.virtual_router_id != new.virtual_router_id
+    return (old.virtual_router_id, old.virtual_mac) != (new.virtual_router_id, new.virtual_mac)
 
 
 def _spread_fault(members: list[Router]) -> str | None:

@@ -18,13 +18,14 @@ import sys
 import time
 from typing import Protocol
 
-from floatip_agent.configuration import Configuration, ConfigurationError
+from floatip_agent.configuration import Configuration
 from floatip_agent.engine.control import Connection
 from floatip_agent.engine.engine import Engine
 from floatip_agent.engine.executor import Channel
 from floatip_agent.marks import Marks
 from floatip_agent.messages import Applied, Configure, EngineState, HealthChanged, Message, Scheduling, decode, encode
 from floatip_agent.ports import AdvertisementSocket, Node
+from floatip_agent.reading import ConfigurationError
 from floatip_agent.vrrp import timers
 
 PACKETS_AT_ONCE = 64

@@ -11,7 +11,7 @@ from floatip_agent.engine.damping import Damping
 from floatip_agent.engine.losses import QUIET, Losses
 from floatip_agent.engine.observations import Observations, text_of, words_of
 from floatip_agent.messages import RouterState, State
-from floatip_agent.ports import Interface, Packet
+from floatip_agent.ports import AdvertisementSocket, Interface, Packet, RouteEntry
 from floatip_agent.vrrp import packet, timers
 from floatip_agent.vrrp.actions import StateName
 from floatip_agent.vrrp.authentication import HighWaterMarks
@@ -21,7 +21,8 @@ _MOST_LISTED = 4
 
 
 class Router:
-    """State and bookkeeping; decides nothing that the core decides. `held` are the addresses in the kernel through us."""
+    """State and bookkeeping; decides nothing that the core decides. `held` are the addresses in the kernel through us, on
+    the interface `held_on`, which may be a link of the router's own; `sender` is a socket on that, `routed` the routes and rules."""
 
     def __init__(self, configuration: RouterConfiguration, health: Health, since: float, marks: HighWaterMarks) -> None:
         self.configuration = configuration
@@ -36,6 +37,9 @@ class Router:
         self.transitions = 0
         self.held: tuple[bytes, ...] = ()
         self.held_on: Interface | None = None
+        self.has_own_link = False
+        self.sender: AdvertisementSocket | None = None
+        self.routed: tuple[RouteEntry, ...] = ()
         self.assign_fault: str | None = None
         self.retry_at: int | None = None
         self.losses = Losses()

@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 from floatip_agent import messages
-from floatip_agent.configuration import Configuration, ConfigurationError, Health
+from floatip_agent.configuration import Configuration, Health
 from floatip_agent.keeper.logs import LOG, Sparing
 from floatip_agent.keeper.picture import Picture
+from floatip_agent.reading import ConfigurationError
 
 RECONNECT_AFTER = 0.2
 """Seconds. A fresh engine is there within milliseconds; until then there is nothing to tell anybody."""

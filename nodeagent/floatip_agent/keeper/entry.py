@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from floatip_agent.configuration import Family, RouterConfiguration
 from floatip_agent.keeper.credentials import SecretName, named
 from floatip_agent.keeper.probe_state import Probe, ProbeSet, Thresholds
+from floatip_agent.routing import RouteConfiguration, RuleConfiguration
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
@@ -151,6 +152,12 @@ def _configuration(router: v1alpha1.VirtualRouter) -> RouterConfiguration:
         hmac_keys=tuple((key.id, "") for key in keys or ()),
         hmac_active_key_id=(authentication.active_key_id if authentication else None) or 0,
         hmac_mode=(authentication.mode if authentication else None) or "Enforce",
+        virtual_mac=router.vrrp.virtual_mac == "Enabled",
+        routes=tuple(
+            RouteConfiguration(route.to, route.via, route.interface, route.source, route.table, route.metric)
+            for route in router.routes
+        ),
+        rules=tuple(RuleConfiguration(rule.table, rule.priority, rule.from_, rule.to) for rule in router.rules),
         preempt=router.preemption.policy == "PreemptLowerPriority",
         preempt_delay=router.preemption.delay_seconds * SECOND,
         group=router.sync_group or "",

@@ -33,7 +33,7 @@ REOPEN_AFTER = 1.0
 
 _NOT_THE_NODES = re.compile(
     r"lo|kube-ipvs0|nodelocaldns|(cni|cbr|docker|podman|nerdctl|virbr|lxcbr|lxdbr|mynet|weave|flannel[.\-]|cilium_|vxlan|geneve|tunl"
-    r"|antrea-|ovs-|genev_|kube-bridge|dummy|ip6tnl|sit|gre|gretap|erspan|nomad|br-[0-9a-f]{12}$|cali|lxc|azv|eni[0-9a-f]).*"
+    r"|vr[46]-\d+-\d+$|antrea-|ovs-|genev_|kube-bridge|dummy|ip6tnl|sit|gre|gretap|erspan|nomad|br-[0-9a-f]{12}$|cali|lxc|azv|eni[0-9a-f]).*"
 )
 FOREVER = 0xFFFFFFFF
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from floatip_agent import marks
-from floatip_agent.configuration import Configuration, ConfigurationError
+from floatip_agent.configuration import Configuration
 from floatip_agent.keeper.logs import LOG
 from floatip_agent.marks import Marks
+from floatip_agent.reading import ConfigurationError
 
 FORMAT = 1
 

@@ -12,7 +12,7 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
@@ -89,6 +89,18 @@ class Requests:
                 if message.kind == _NLMSG_ERROR and sequence >= first:
                     results[sequence] = -struct.unpack_from("=i", message.body)[0]
         return [results[first + index] for index in range(len(messages))]
+
+    def get(self, kind: int, body: bytes) -> Message:
+        """The one object that is asked for. Raises OSError."""
+        self._sequence += 1
+        self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST, self._sequence, 0) + body)
+        while True:
+            for message, sequence in _split(self._socket.recv(_DATAGRAM)):
+                if sequence == self._sequence and message.kind == _NLMSG_ERROR:
+                    number = -struct.unpack_from("=i", message.body)[0]
+                    raise OSError(number, os.strerror(number))
+                if sequence == self._sequence:
+                    return message
 
     def dump(self, kind: int, body: bytes) -> list[Message]:
         """Everything of one kind; asked again when the kernel says that it changed under way."""

@@ -1,47 +1,36 @@
-"""Renewing lifetimes beside the engine's loop: a netlink request waits for the kernel's RTNL lock, which on a node where pods come and go
-may be taken for tens of milliseconds, longer than a short advertisement period."""
+"""Renewing lifetimes beside the engine's loop."""
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Mapping, Sequence
 
-from floatip_agent.linux import realtime
+from floatip_agent.linux.background import Background
 from floatip_agent.ports import AddressTable, Interface
-
-_STACK = 256 * 1024
-"""Bytes: memory is locked, so an ordinary stack of 8 MiB would be taken in whole."""
 
 
 class BackgroundRenewal:
     """Implements `ports.AddressTable` over another, whose assignments and releases are done at once; what is to be renewed is renewed
-    by a thread. It renews only what it was asked to: an engine that hangs asks no more, and its addresses end as if it were dead."""
+    in the background. It renews only what it was asked to: an engine that hangs asks no more, and its addresses end as if it were dead."""
 
-    def __init__(self, table: AddressTable) -> None:
+    def __init__(self, table: AddressTable, background: Background) -> None:
         self._table = table
-        self._lock = threading.Lock()
+        self._background = background
         self._wanted: set[tuple[int, bytes]] = set()
-        self._asked: queue.SimpleQueue[tuple[Interface, Sequence[bytes]]] = queue.SimpleQueue()
         self._failures: dict[tuple[int, bytes], OSError] = {}
 
-    def start(self) -> None:
-        threading.stack_size(_STACK)
-        threading.Thread(target=self._renew, name="renewal", daemon=True).start()
-
     def assign(self, interface: Interface, addresses: Sequence[bytes]) -> None:
-        with self._lock:
+        with self._background.lock:
             self._take_failures(interface, addresses)  # of a time before this assignment
             self._table.assign(interface, addresses)
             self._wanted.update((interface.index, address) for address in addresses)
 
     def release(self, interface: Interface, addresses: Sequence[bytes]) -> None:
-        with self._lock:
+        with self._background.lock:
             self._wanted.difference_update((interface.index, address) for address in addresses)
             self._table.release(interface, addresses)
 
     def renew(self, interface: Interface, addresses: Sequence[bytes]) -> Mapping[bytes, OSError]:
-        self._asked.put((interface, addresses))
+        self._background.put(lambda: self._renew(interface, addresses))
         return self._take_failures(interface, addresses)
 
     def _take_failures(self, interface: Interface, addresses: Sequence[bytes]) -> dict[bytes, OSError]:
@@ -50,15 +39,11 @@ class BackgroundRenewal:
         found = {address: self._failures.pop((interface.index, address), None) for address in addresses}
         return {address: failure for address, failure in found.items() if failure is not None}
 
-    def _renew(self) -> None:
-        realtime.claim_scheduling()  # else it could hold Python's lock without a CPU while the loop waits for it
-        while True:
-            interface, addresses = self._asked.get()
-            with self._lock:
-                # The kernel creates an address that a renewal names: one that was released meanwhile must not come back.
-                wanted = [address for address in addresses if (interface.index, address) in self._wanted]
-                try:
-                    failures = self._table.renew(interface, wanted)
-                except OSError as error:
-                    failures = dict.fromkeys(wanted, error)
-                self._failures.update(((interface.index, address), error) for address, error in failures.items())
+    def _renew(self, interface: Interface, addresses: Sequence[bytes]) -> None:
+        # The kernel creates an address that a renewal names: one that was released meanwhile must not come back.
+        wanted = [address for address in addresses if (interface.index, address) in self._wanted]
+        try:
+            failures = self._table.renew(interface, wanted)
+        except OSError as error:
+            failures = dict.fromkeys(wanted, error)
+        self._failures.update(((interface.index, address), error) for address, error in failures.items())

@@ -10,6 +10,7 @@ from floatip_agent.keeper import document
 from floatip_agent.keeper.credentials import SecretName
 from floatip_agent.keeper.document import Accepted, Secrets, accept, without_document
 from floatip_agent.messages import Configure, decode, encode
+from floatip_agent.routing import RouteConfiguration, RuleConfiguration
 
 PASSWORD = SecretName("elk-vrrp", "password")
 KNOWN = Secrets({PASSWORD: "tan124"}, {}, frozenset({"elk-vrrp"}))
@@ -49,6 +50,7 @@ def names(accepted: Accepted) -> str:
 
 def test_every_field_arrives_in_the_engines_units() -> None:
     vrrp = {"version": 3, "advertisementPeriodMilliseconds": 40, "ipv4Checksum": "MessageOnly", "linkLocal": "None"}
+    vrrp |= {"virtualMAC": "Enabled"}
     written = entry(
         vrrp=vrrp,
         preemption={"policy": "PreemptLowerPriority", "delaySeconds": 3},
@@ -56,6 +58,8 @@ def test_every_field_arrives_in_the_engines_units() -> None:
         interface="bond0",
         sourceAddress="172.16.69.91",
         release={"requestID": "r1"},
+        routes=[{"to": "10.50.0.0/16", "via": "172.16.69.1"}, {"to": "10.60.0.0/16", "interface": "eth1", "metric": 5}],
+        rules=[{"from": "172.16.69.94/32", "table": 100, "priority": 1000}],
     )
     configuration = from_api(node(written)).configuration({})
     router = configuration.routers[0]
@@ -66,6 +70,12 @@ def test_every_field_arrives_in_the_engines_units() -> None:
     assert (router.preempt, router.preempt_delay) == (True, 3_000_000_000)
     assert (router.link_down_delay, router.link_up_delay) == (70_000_000, 5_000_000_000)
     assert (router.interface, router.source_address, router.release) == ("bond0", "172.16.69.91", "r1")
+    assert router.virtual_mac
+    assert router.routes == (
+        RouteConfiguration("10.50.0.0/16", via="172.16.69.1"),
+        RouteConfiguration("10.60.0.0/16", interface="eth1", metric=5),
+    )
+    assert router.rules == (RuleConfiguration(100, 1000, origin="172.16.69.94/32"),)
     assert decode(encode(Configure(1, configuration))) == Configure(1, configuration)
     never = from_api(node(entry(preemption={"policy": "Never"}))).configuration({}).routers[0]
     assert not never.preempt

@@ -33,6 +33,7 @@ NOTHING: frozenset[str] = frozenset()
         (Link(2, "vethab12", UP, "veth"), 32, False),
         (Link(1, "lo", UP), 8, False),
         (Link(2, "kube-ipvs0", UP, "dummy"), 32, False),
+        (Link(2, "vr4-51-2", UP, "macvlan"), 24, False),
         (Link(2, "cni0", UP, "bridge"), 24, False),
         (Link(2, "docker0", UP, "bridge"), 16, False),
         (Link(2, "br-0123456789ab", UP, "bridge"), 16, False),

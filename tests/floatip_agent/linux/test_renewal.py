@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
+from floatip_agent.linux.background import Background
 from floatip_agent.linux.renewal import BackgroundRenewal
 from floatip_agent.ports import Interface, InterfaceAddress
 from lab.waiting import until
@@ -53,8 +54,9 @@ def table() -> Iterator[SlowTable]:
 @pytest.fixture
 def renewal(table: SlowTable, monkeypatch: pytest.MonkeyPatch) -> BackgroundRenewal:
     monkeypatch.setattr("floatip_agent.linux.realtime.claim_scheduling", lambda: "Normal")
-    made = BackgroundRenewal(table)
-    made.start()
+    background = Background()
+    made = BackgroundRenewal(table, background)
+    background.start()
     made.assign(EMPTY, [VIP])
     return made
 
@@ -67,7 +69,7 @@ def test_a_renewal_does_not_wait_for_the_kernel(table: SlowTable, renewal: Backg
     table.gate.clear()
     renewal.renew(HOLDING, [VIP])  # would hang here for ever
     table.gate.set()
-    until(lambda: table.done[1:] == [("renew", VIP, "renewal")], 5, "the thread renewed it")
+    until(lambda: table.done[1:] == [("renew", VIP, "background")], 5, "the thread renewed it")
 
 
 def test_nothing_is_renewed_unasked(table: SlowTable, renewal: BackgroundRenewal) -> None:
