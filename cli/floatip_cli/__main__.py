@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
                     count=options.count,
                     virtual_router_ids=frozenset(options.virtual_router_id),
                     output=options.output,
+                    keys=dict(options.key),
                 )
             )
         case _:
@@ -131,6 +132,14 @@ def _parser() -> argparse.ArgumentParser:
     sniff.add_argument(
         "-o", "--output", choices=["text", "json"], default="text", help="json: an object a line, for programs"
     )
+    sniff.add_argument(
+        "--key",
+        type=_key,
+        action="append",
+        default=[],
+        metavar="ID=FILE",
+        help="check the signatures of this key of HMACSHA256; the file holds what the Secret holds; may be given again",
+    )
     for command in (validate, render):
         command.add_argument("files", nargs="+", type=Path, metavar="FILE", help=_FILES)
     return parser
@@ -160,6 +169,20 @@ def _number(least: int, most: int | None = None) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def _key(text: str) -> tuple[int, bytes]:
+    from floatip_agent.keeper.credentials import hmac_key
+
+    key_id, equals, file = text.partition("=")
+    if not equals or not key_id.isdecimal() or int(key_id) > 255:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be ID=FILE, with an ID from 0 to 255")
+    try:
+        return int(key_id), hmac_key(Path(file).read_text().rstrip("\r\n"))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{file}: {error.strerror}") from error
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{file}: {error}") from error
 
 
 def _labels(text: str) -> dict[str, str]:

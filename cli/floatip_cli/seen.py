@@ -6,12 +6,28 @@ import dataclasses
 import datetime
 import json
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 from floatip_agent.vrrp import checksum, timers
+from floatip_agent.vrrp.authentication import TRAILER_LENGTH, Keyring
 from floatip_agent.vrrp.packet import MULTICAST_IPV4, MULTICAST_IPV6, Advertisement, DropReason, Wire, decode
 
+Keys = Mapping[int, bytes]
 _SHORTEST = 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Signature:
+    """An HMAC-SHA256 trailer. `is_valid` is None when its key is not known here."""
+
+    key_id: int
+    sequence: int
+    is_valid: bool | None
+
+    def __str__(self) -> str:
+        checked = {None: "not checked", True: "valid", False: "wrong"}[self.is_valid]
+        return f"HMAC key {self.key_id} sequence {self.sequence} ({checked})"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,6 +47,7 @@ class Seen:
     count: int | None = None
     addresses: tuple[str, ...] = ()
     has_password: bool = False
+    signature: Signature | None = None
     fault: str | None = None
 
     def to_text(self) -> str:
@@ -51,7 +68,10 @@ class Seen:
             "priority": self.priority,
             "intervalMilliseconds": None if self.interval is None else self.interval // 1_000_000,
             "addresses": list(self.addresses),
-            "authentication": "Password" if self.has_password else None,
+            "authentication": "Password" if self.has_password else "HMACSHA256" if self.signature else None,
+            "keyID": self.signature and self.signature.key_id,
+            "sequence": self.signature and self.signature.sequence,
+            "signatureValid": self.signature and self.signature.is_valid,
             "fault": self.fault,
         })  # fmt: skip
 
@@ -64,13 +84,13 @@ class Seen:
         if self.fault:
             return f"{name} priority {self.priority}, {self.count} addresses: {self.fault}"
         role = {0: " (leaving)", 255: " (owner)"}.get(self.priority or 0, "")
-        password = ", password" if self.has_password else ""
+        authentication = ", password" if self.has_password else f", {self.signature}" if self.signature else ""
         every = f"every {(self.interval or 0) // 1_000_000} ms"
-        return f"{name} priority {self.priority}{role}, {every}{password}: {', '.join(self.addresses)}"
+        return f"{name} priority {self.priority}{role}, {every}{authentication}: {', '.join(self.addresses)}"
 
 
-def read(frame: Any) -> Seen | None:
-    """None for a frame that is not VRRP."""
+def read(frame: Any, keys: Keys) -> Seen | None:
+    """None for a frame that is not VRRP. `keys` by ID check signatures."""
     from scapy.layers.inet import IP
     from scapy.layers.inet6 import IPv6
 
@@ -84,10 +104,10 @@ def read(frame: Any) -> Seen | None:
         return None
     interface = getattr(frame, "sniffed_on", None)
     seen = Seen(float(frame.time), interface, layer.src, layer.dst, ttl, len(message))
-    return _decoded(seen, message)
+    return _decoded(seen, message, keys)
 
 
-def _decoded(seen: Seen, message: bytes) -> Seen:
+def _decoded(seen: Seen, message: bytes, keys: Keys) -> Seen:
     if len(message) < _SHORTEST:
         return dataclasses.replace(seen, fault=DropReason.TRUNCATED)
     head, virtual_router_id, priority, count, high, low = message[:6]
@@ -106,18 +126,32 @@ def _decoded(seen: Seen, message: bytes) -> Seen:
         return dataclasses.replace(seen, fault=DropReason.WRONG_VERSION)
     source, destination = _packed(seen.source), _packed(seen.destination)
     is_multicast = destination in {MULTICAST_IPV4, MULTICAST_IPV6}
+    end = _SHORTEST + count * len(source)
+    trailer = message[end:] if version == 3 and len(message) == end + TRAILER_LENGTH else b""
     wire = Wire(
         version=version,
         virtual_router_id=virtual_router_id,
         interval=interval,
         addresses=(bytes(len(source)),),
         password=message[-8:] if seen.has_password else None,
+        keyring=Keyring(tuple(keys.items()), trailer[1]) if trailer else None,
         peers=frozenset() if is_multicast else frozenset({source}),
     )
     outcome = decode(wire, message, source, destination, seen.ttl)
-    if not isinstance(outcome, Advertisement):
-        return dataclasses.replace(seen, fault=outcome.value)
-    return dataclasses.replace(seen, addresses=tuple(map(_text, outcome.addresses)))
+    fault = None if isinstance(outcome, Advertisement) else outcome
+    if trailer:
+        is_valid = None if trailer[1] not in keys else fault != DropReason.AUTHENTICATION_FAILED
+        seen = dataclasses.replace(seen, signature=Signature(trailer[1], _sequence(trailer), is_valid))
+        if is_valid is None and fault == DropReason.AUTHENTICATION_FAILED:
+            fault = None if interval else DropReason.ZERO_INTERVAL  # what a router that has the key checks next
+    if fault is not None:
+        return dataclasses.replace(seen, fault=fault.value)
+    listed = (message[start : start + len(source)] for start in range(_SHORTEST, end, len(source)))
+    return dataclasses.replace(seen, addresses=tuple(map(_text, listed)))
+
+
+def _sequence(trailer: bytes) -> int:
+    return int.from_bytes(trailer[4:12], "big")
 
 
 def _packed(address: str) -> bytes:

@@ -6,7 +6,7 @@ import dataclasses
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,8 @@ class Options:
     count: int = 0
     virtual_router_ids: frozenset[int] = frozenset()
     output: Literal["text", "json"] = "text"
+    keys: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
+    """By ID: signatures are checked with them."""
 
 
 def run(options: Options) -> int:
@@ -59,7 +61,7 @@ def _source(options: Options) -> Iterator[Any]:
 def _show(source: Iterator[Any], options: Options) -> None:
     shown = 0
     for frame in source:
-        found = seen.read(frame)
+        found = seen.read(frame, options.keys)
         if found is None or (options.virtual_router_ids and found.virtual_router_id not in options.virtual_router_ids):
             continue
         print(found.to_json() if options.output == "json" else found.to_text(), flush=True)

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from floatip_agent.vrrp.authentication import Keyring
 from floatip_agent.vrrp.packet import MULTICAST_IPV4, MULTICAST_IPV6, Wire, encode, padded_password
 from floatip_cli.__main__ import main
 from lab.network import Lan
@@ -25,13 +26,15 @@ IPV4 = (socket.inet_aton("172.16.69.94"),)
 IPV6 = (socket.inet_pton(socket.AF_INET6, "fe80::1"), socket.inet_pton(socket.AF_INET6, "2001:db8::1"))
 
 
-def frame(wire: Wire, priority: int, source: str, destination: str | None = None, ttl: int = 255) -> Ether:
+def frame(
+    wire: Wire, priority: int, source: str, destination: str | None = None, *, ttl: int = 255, sequence: int = 0
+) -> Ether:
     if len(wire.addresses[0]) == 4:
         to = socket.inet_aton(destination) if destination else MULTICAST_IPV4
-        message = encode(wire, priority, socket.inet_aton(source), to)
+        message = encode(wire, priority, socket.inet_aton(source), to, sequence)
         below = IP(src=source, dst=socket.inet_ntoa(to), proto=112, ttl=ttl)
     else:
-        message = encode(wire, priority, socket.inet_pton(socket.AF_INET6, source), MULTICAST_IPV6)
+        message = encode(wire, priority, socket.inet_pton(socket.AF_INET6, source), MULTICAST_IPV6, sequence)
         below = IPv6(src=source, dst="ff02::12", nh=112, hlim=ttl)
     return Ether(src="02:00:00:00:00:01", dst="01:00:5e:00:00:12") / below / Raw(message)
 
@@ -139,9 +142,68 @@ def test_json_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         "intervalMilliseconds": 1000,
         "addresses": [],
         "authentication": "Password",
+        "keyID": None,
+        "sequence": None,
+        "signatureValid": None,
         "fault": "BadTTL",
     }
     assert "tan124" not in str(second), "what is secret is not shown"
+
+
+SECRET = "0123456789abcdef0123456789abcdef"
+KEYRING = Keyring(((7, SECRET.encode()),), 7)
+SIGNED = Wire(3, 51, SECOND, IPV4, keyring=KEYRING), Wire(3, 10, SECOND, IPV6, keyring=KEYRING)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_valid", "fault"),
+    [
+        (None, None, None),
+        (f"7={SECRET}\n", True, None),
+        (f"7=hex:{SECRET.encode().hex()}", True, None),
+        (f"7={SECRET[::-1]}", False, "AuthenticationFailed"),
+        (f"8={SECRET}", None, None),
+    ],
+    ids=["no key", "the key", "in hexadecimal", "another key", "of another ID"],
+)
+def test_signatures_are_shown_and_checked_with_a_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str | None, is_valid: bool | None, fault: str | None
+) -> None:
+    """RFC 9568 knows none; keepalived 2.4's `auth_hmac`."""
+    arguments: list[str] = []
+    if key is not None:
+        key_id, _, text = key.partition("=")
+        (tmp_path / "key").write_text(text)
+        arguments = ["--key", f"{key_id}={tmp_path / 'key'}"]
+    packets = [frame(SIGNED[0], 100, "172.16.69.91", sequence=42), frame(SIGNED[1], 100, "fe80::c8", sequence=42)]
+    assert main(["sniff", "-r", str(write(tmp_path, *packets)), "-o", "json", *arguments]) == 0
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for packet in shown:
+        assert (packet["authentication"], packet["keyID"], packet["sequence"]) == ("HMACSHA256", 7, 42)
+        assert (packet["signatureValid"], packet["fault"]) == (is_valid, fault)
+    if fault is None:
+        assert [packet["addresses"] for packet in shown] == [["172.16.69.94"], ["fe80::1", "2001:db8::1"]]
+
+
+def test_a_signature_in_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sniff", "-r", str(write(tmp_path, frame(SIGNED[0], 100, "172.16.69.91", sequence=42)))]) == 0
+    assert "every 1000 ms, HMAC key 7 sequence 42 (not checked): 172.16.69.94" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [("7", "must be ID=FILE"), ("256=x", "must be ID=FILE"), ("7=nowhere", "No such file"), ("7=short", "5 bytes")],
+)
+def test_an_unusable_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, key: str, reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "short").write_text("12345")
+    with pytest.raises(SystemExit):
+        main(["sniff", "-r", "x", "--key", key])
+    said = capsys.readouterr().err
+    assert reason in said
+    assert "12345" not in said
 
 
 def test_only_the_routers_asked_for_and_only_so_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,13 +54,20 @@ def known(
     return {name: HEXADECIMAL + keys[key_id] for name, (key_id, _) in pairs if keys.get(key_id)}
 
 
-def _key(name: SecretName, text: str) -> str:
-    """A key in hexadecimal."""
-    where = f"Secret {name.name}, key {name.key}"
+def hmac_key(text: str) -> bytes:
+    """The key that a Secret's text means. Raises ValueError, never quoting it."""
     try:
         key = bytes.fromhex(text.removeprefix(HEXADECIMAL)) if text.startswith(HEXADECIMAL) else text.encode()
     except ValueError as error:
-        raise ValueError(f"{where}: no hexadecimal digits after {HEXADECIMAL}") from error
+        raise ValueError(f"no hexadecimal digits after {HEXADECIMAL}") from error
     if not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
-        raise ValueError(f"{where}: {len(key)} bytes: an HMAC key has {SHORTEST_KEY} to {LONGEST_KEY}")
-    return key.hex()
+        raise ValueError(f"{len(key)} bytes: an HMAC key has {SHORTEST_KEY} to {LONGEST_KEY}")
+    return key
+
+
+def _key(name: SecretName, text: str) -> str:
+    """In hexadecimal."""
+    try:
+        return hmac_key(text).hex()
+    except ValueError as error:
+        raise ValueError(f"Secret {name.name}, key {name.key}: {error}") from error
