@@ -69,7 +69,7 @@ class Prober:
         self._file = client.folder / f"answers-{address.replace(':', '_')}"
 
     def __enter__(self) -> Self:
-        self._file.touch()
+        self._file.write_text("")  # nothing of one before
         command = [sys.executable, "-m", probing.__name__]
         environment = {"PYTHONPATH": str(TESTS)}
         answering = (
