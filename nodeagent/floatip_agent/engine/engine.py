@@ -7,7 +7,7 @@ counted or becomes a fault of its router; no exception of the kernel reaches the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from floatip_agent.configuration import Configuration, Family, Health, RouterConfiguration
 from floatip_agent.engine.announcements import Announcements
@@ -77,7 +77,8 @@ class Engine:
         return min((at for at in due if at is not None), default=None)
 
     def apply(self, serial: int, configuration: Configuration, now: int) -> Applied:
-        """Run exactly this from now on; a router that stays goes on with its role."""
+        """Run exactly this from now on; a router that stays goes on with its role, and costs nothing when its entry is the same."""
+        before = {key: (router.configuration, router.health) for key, router in self.routers.items()}
         wanted = {router.key: router for router in configuration.routers}
         for key in [key for key in self.routers if key not in wanted]:
             self._remove(key, "no longer in the configuration", now)
@@ -87,9 +88,18 @@ class Engine:
             self._configure(router, configuration.health.get(key[0], Health()), now)
         intervals = (router.advertisement_interval for router in configuration.routers)
         self.shortest_interval = min(intervals, default=timers.SECOND)
-        self._links.look(self._node.interfaces.by_name)
-        self._settle(self.routers.values(), now)
+        self._settle(self._touched(before), now)
         return Applied(serial, configuration.generation)
+
+    def _touched(self, before: Mapping[Key, tuple[RouterConfiguration, Health]]) -> list[Router]:
+        """Whom the new entries concern: when one came or went or changed its sync group, or the node changed, all; else those whose
+        entry is another than before, and those that had no place."""
+        routers = list(self.routers.values())
+        is_node_same = not any(change.own for change in self._links.look(self._node.interfaces.by_name))
+        groups = {key: configuration.group for key, (configuration, _) in before.items()}
+        if not is_node_same or groups != {router.key: router.configuration.group for router in routers}:
+            return routers
+        return [r for r in routers if r.binding is None or before[r.key] != (r.configuration, r.health)]
 
     def set_health(self, name: str, health: Health, now: int) -> None:
         concerned = [router for router in self.routers.values() if router.configuration.name == name]
