@@ -30,6 +30,7 @@ class Reason(StrEnum):
     NO_HOLDER = "NoHolder"
     HOLDER_UNKNOWN = "HolderUnknown"
     SUSPENDED = "Suspended"
+    UNINSTALLED = "Uninstalled"
     DELETING = "Deleting"
     ONE_HOLDER = "OneHolder"
     TWO_HOLDERS = "TwoHolders"

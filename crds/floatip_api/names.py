@@ -21,6 +21,7 @@ PREFER_NODE = f"{GROUP}/prefer-node"
 AGENT_SECRETS_ROLE = "floatip-agent-secrets"
 """The Role whose resourceNames the operator keeps: exactly the Secrets that floating IPs name."""
 AGENT_DAEMON_SET = "floatip-agent"
+OPERATOR_DEPLOYMENT = "floatip-operator"
 OPERATOR_LEASE = "floatip-operator"
 DEFAULT_NAMESPACE = "floatip-system"
 

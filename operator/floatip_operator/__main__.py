@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import math
 import signal
 import socket
 import sys
@@ -13,7 +14,6 @@ import uuid
 from collections.abc import Coroutine
 from pathlib import Path
 
-import kopf
 import yaml
 from aiohttp import web
 from floatip_api import names
@@ -21,7 +21,7 @@ from kubernetes.aio import client, config
 from prometheus_client import generate_latest
 from pydantic import ValidationError
 
-from floatip_operator import handlers, kube
+from floatip_operator import check, handlers, kube, uninstall
 from floatip_operator.agents import AgentSettings
 from floatip_operator.cluster import Cluster
 from floatip_operator.leadership import Leadership
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{options.agent_settings}: {_fault(error)}\n")
         return 2
     try:
-        return asyncio.run(_run(settings, options.metrics_address))
+        return asyncio.run(_command(options, settings))
     except config.ConfigException as error:
         sys.stderr.write(f"no usable Kubernetes configuration: {error}\n")
         return 2
@@ -58,8 +58,8 @@ async def _run(settings: Settings, metrics_address: str) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with client.ApiClient(configuration) as api_client:
         api = kube.Kube(api_client, settings.namespace)
-        metrics = Metrics()
         cluster = Cluster()
+        metrics = Metrics(cluster)
         reconciler = Reconciler(api, cluster, settings, metrics)
         runner = await _serve(metrics_address, metrics, reconciler)
         leadership = Leadership(api, f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}")
@@ -74,24 +74,23 @@ async def _run(settings: Settings, metrics_address: str) -> int:
             await runner.cleanup()
 
 
+async def _command(options: argparse.Namespace, settings: Settings) -> int:
+    if options.command == "run":
+        return await _run(settings, options.metrics_address)
+    async with client.ApiClient(await kube.load_configuration()) as api_client:
+        api = kube.Kube(api_client, settings.namespace)
+        if options.command == "check":
+            return await check.run(api, options.timeout)
+        return await uninstall.run(api, settings, options.timeout)
+
+
 async def _lead(
     leadership: Leadership, reconciler: Reconciler, cluster: Cluster, settings: Settings, stop: asyncio.Event
 ) -> int:
     """Until told to stop (0) or until something that must not end has ended (1)."""
     stop_kopf = asyncio.Event()
-
-    async def watch() -> None:
-        # kopf looks once for the kinds that it is to watch: when the CRDs came later than that, it would never see an event.
-        await reconciler.listed.wait()
-        await kopf.operator(
-            registry=handlers.registry(cluster),
-            settings=handlers.settings(),
-            namespaces=[settings.namespace],
-            standalone=True,
-            stop_flag=stop_kopf,
-        )
-
-    tasks = [asyncio.create_task(part) for part in (watch(), reconciler.run(), leadership.keep(), stop.wait())]
+    watch = handlers.watch(cluster, settings.namespace, reconciler.listed, stop_kopf)
+    tasks = [asyncio.create_task(part) for part in (watch, reconciler.run(), leadership.keep(), stop.wait())]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     # kopf takes SIGTERM for itself and returns: that is the stop too.
     failed = not stop.is_set() and not (tasks[0].done() and tasks[0].exception() is None)
@@ -144,12 +143,14 @@ async def _serve(address: str, metrics: Metrics, reconciler: Reconciler) -> web.
 
 
 def _settings(options: argparse.Namespace) -> Settings:
+    if options.command != "run":
+        return Settings(options.namespace, labels_namespace=options.label_namespace)
     lowest, highest = options.virtual_router_id_range
     agents = None
     if options.agent_settings is not None:
         document = yaml.safe_load(Path(options.agent_settings).read_text())
         agents = AgentSettings.from_manifest(document)
-    return Settings(options.namespace, (lowest, highest), agents)
+    return Settings(options.namespace, (lowest, highest), agents, options.label_namespace)
 
 
 def _fault(error: Exception) -> str:
@@ -165,6 +166,15 @@ def _range(text: str) -> tuple[int, int]:
     return int(lowest), int(highest)
 
 
+def _seconds(text: str) -> float:
+    if not 0 < (seconds := float(text)) < math.inf:
+        raise ValueError
+    return seconds
+
+
+_seconds.__name__ = "number of seconds"  # for argparse's message
+
+
 def _address(text: str) -> str:
     _, colon, port = text.rpartition(":")
     if text and not (colon and port.isascii() and port.isdigit() and int(port) < 65536):
@@ -176,7 +186,34 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="floatip-operator", description="The floatip operator.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="in a cluster, or by KUBECONFIG")
-    run.add_argument("--namespace", default=names.DEFAULT_NAMESPACE, help="floatip's namespace; default: %(default)s")
+    _add_run(run)
+    end = commands.add_parser(
+        "uninstall",
+        help="before the release is deleted: no address, no DaemonSet, no finalizer is left; FloatingIPs stay",
+    )
+    checking = commands.add_parser(
+        "check", help="whether the operator leads, the agents are Ready, the floating IPs held"
+    )
+    for command, seconds in ((end, 120.0), (checking, 60.0)):
+        command.add_argument(
+            "--timeout", type=_seconds, default=seconds, metavar="SECONDS", help="for all of it; default: %(default)s"
+        )
+    for command in (run, end, checking):
+        command.add_argument(
+            "--namespace", default=names.DEFAULT_NAMESPACE, help="floatip's namespace; default: %(default)s"
+        )
+        command.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
+    for command in (run, end):
+        command.add_argument(
+            "--label-namespace",
+            action="store_true",
+            help="keep the Pod Security level that the agents need on it; uninstall takes the label off",
+        )
+    checking.set_defaults(label_namespace=False)
+    return parser
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--agent-settings", metavar="FILE", help="YAML; absent: the agents' DaemonSet is not managed")
     run.add_argument(
         "--virtual-router-id-range",
@@ -188,8 +225,6 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--metrics-address", type=_address, default="", metavar="HOST:PORT", help="/healthz and /metrics; default: off"
     )
-    run.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
-    return parser
 
 
 if __name__ == "__main__":

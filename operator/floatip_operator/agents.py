@@ -112,7 +112,8 @@ def _engine(settings: AgentSettings) -> dict[str, Any]:
 def _keeper(settings: AgentSettings, namespace: str) -> dict[str, Any]:
     """The slow half. NET_RAW: it listens for the router IDs of strangers."""
     arguments = ["keeper", "--node", "$(NODE_NAME)", "--namespace", namespace]
-    arguments += ["--metrics-address", f"$(HOST_IP):{METRICS_PORT}"]
+    # In brackets: of either family.
+    arguments += ["--metrics-address", f"[$(HOST_IP)]:{METRICS_PORT}"]
     return _container(settings, "keeper", arguments, ["NET_RAW"]) | {
         "resources": settings.keeper_resources,
         "env": [

@@ -70,6 +70,17 @@ class Cluster:
     def count(self, kind: str) -> int:
         return len(self._objects.get(kind, {}))
 
+    def objects(self, kind: str) -> Iterable[Object]:
+        return self._objects.get(kind, {}).values()
+
+    def agent_ages(self) -> dict[str, float]:
+        """Seconds since its Lease was last seen to change, of every agent that has reported itself once."""
+        now = self._clock()
+        known = (
+            d["metadata"]["name"] for d in self.objects(names.FLOATING_IP_NODE) if d.get("status", {}).get("agent")
+        )
+        return {node: now - self._renewals[node][1] if node in self._renewals else float("inf") for node in known}
+
     def snapshot(
         self,
         *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 from typing import Any
@@ -35,6 +36,15 @@ def settings() -> kopf.OperatorSettings:
     made.watching.server_timeout = 240
     made.watching.client_timeout = 300
     return made
+
+
+async def watch(cluster: Cluster, namespace: str, listed: asyncio.Event, stop: asyncio.Event | None = None) -> None:
+    """kopf looks once for the kinds that it is to watch: when the CRDs came later than that, it would never see an event. So it waits
+    until each could be listed."""
+    await listed.wait()
+    await kopf.operator(
+        registry=registry(cluster), settings=settings(), namespaces=[namespace], standalone=True, stop_flag=stop
+    )
 
 
 def _handler(cluster: Cluster, kind: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -22,6 +23,8 @@ FLOATING_IP_NODES = f"{_GROUP}/{names.FLOATING_IP_NODES}"
 NODES = "/api/v1/nodes"
 _DEFINITION = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{names.FLOATING_IPS}.{names.GROUP}"
 _SERVICE_RANGES = "/apis/networking.k8s.io/v1/servicecidrs"
+POD_SECURITY = "pod-security.kubernetes.io/enforce"
+SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _PAGE = 500
 _TIMEOUT = 15
 
@@ -40,14 +43,32 @@ def leases(namespace: str) -> str:
     return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
 
 
+def pods(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/pods"
+
+
+def daemon_set(namespace: str) -> str:
+    return f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{names.AGENT_DAEMON_SET}"
+
+
+def deployment(namespace: str) -> str:
+    return f"/apis/apps/v1/namespaces/{namespace}/deployments/{names.OPERATOR_DEPLOYMENT}"
+
+
 async def load_configuration() -> client.Configuration:
     """In a cluster the service account's, else KUBECONFIG's. Raises `config.ConfigException`."""
     configuration = client.Configuration()
     if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        configuration.refresh_api_key_hook = _read_token  # type: ignore[assignment]
     else:
         await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     return configuration
+
+
+def _read_token(configuration: client.Configuration) -> None:
+    """Each time: the kubelet replaces it, and after a long outage the old one is worth nothing."""
+    configuration.api_key["BearerToken"] = f"Bearer {SERVICE_ACCOUNT_TOKEN.read_text().strip()}"
 
 
 class Kube:
@@ -86,8 +107,10 @@ class Kube:
         return await self._apply(f"{FLOATING_IP_NODES}/{metadata['name']}", body)
 
     async def delete_document(self, metadata: Mapping[str, Any]) -> None:
+        """And the Lease of its agent."""
         preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
         await self._request("DELETE", f"{FLOATING_IP_NODES}/{metadata['name']}", body={"preconditions": preconditions})
+        await self.delete(f"{leases(self.namespace)}/{names.agent_lease(metadata['name'])}")
 
     async def write_status(self, metadata: Mapping[str, Any], status: Object) -> Object:
         body = {**_head(names.FLOATING_IP), "metadata": dict(metadata), "status": _without_empty_lists(status)}
@@ -115,11 +138,31 @@ class Kube:
 
     async def ensure_daemon_set(self, wanted: Object, digest_annotation: str) -> None:
         """Apply the agents' DaemonSet unless it was made from the same settings."""
-        path = f"/apis/apps/v1/namespaces/{self.namespace}/daemonsets/{names.AGENT_DAEMON_SET}"
+        path = daemon_set(self.namespace)
         present = await self.get(path)
         digest = wanted["metadata"]["annotations"][digest_annotation]
         if present is None or present["metadata"].get("annotations", {}).get(digest_annotation) != digest:
             await self._apply(path, wanted)
+
+    async def enforce_pod_security(self, level: str | None) -> None:
+        """The label on floatip's namespace by which its Pods are judged; None takes ours off. Raises `ApiError` 409 when somebody else set
+        another level."""
+        labels = {} if level is None else {POD_SECURITY: level}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": labels}}
+        await self._apply(f"/api/v1/namespaces/{self.namespace}", body, force=False)
+
+    async def nodes_with(self, name: str) -> set[str]:
+        """The nodes of the Pods with this `app.kubernetes.io/name`."""
+        found = await self._request("GET", pods(self.namespace), {"labelSelector": f"app.kubernetes.io/name={name}"})
+        return {pod["spec"].get("nodeName", "") for pod in found["items"]} - {""}
+
+    async def delete(self, path: str) -> None:
+        """Whether it is there or not; what belongs to it is left to the garbage collector."""
+        try:
+            await self._request("DELETE", path)
+        except ApiError as error:
+            if error.status != 404:
+                raise
 
     async def record_event(self, event: Object) -> None:
         """One that is there already is counted again. Events about objects without a namespace live in `default`."""
@@ -160,8 +203,8 @@ class Kube:
     async def replace_lease(self, lease: Object) -> Object:
         return await self._request("PUT", f"{leases(self.namespace)}/{lease['metadata']['name']}", body=lease)
 
-    async def _apply(self, path: str, body: Object) -> Object:
-        query = {"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
+    async def _apply(self, path: str, body: Object, *, force: bool = True) -> Object:
+        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower(), "fieldValidation": "Strict"}
         return await self._request("PATCH", path, query, body, "application/apply-patch+yaml")
 
     async def _request(

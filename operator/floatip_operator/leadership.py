@@ -44,6 +44,14 @@ class Leadership:
             await asyncio.sleep(RETRY)
         log.info("leading as %s", self._identity)
 
+    async def seize(self) -> None:
+        """At once, whoever has it. That one ends itself when it sees it, at the latest after `RENEW_DEADLINE`."""
+        while True:
+            if await self._try(self._seize):
+                log.info("leading as %s", self._identity)
+                return
+            await asyncio.sleep(RETRY)
+
     async def keep(self) -> None:
         """Renew until that was impossible for `RENEW_DEADLINE`, or somebody else has the Lease."""
         renewed_at = self._clock()
@@ -71,18 +79,25 @@ class Leadership:
             log.warning("Lease %s: %s", names.OPERATOR_LEASE, error or type(error).__name__)
             return False
 
+    async def end(self) -> None:
+        """The Lease itself goes: nobody is left who could lead."""
+        await self._api.delete(self._path)
+
     async def _take(self) -> bool:
         present = await self._api.get(self._path)
+        self._is_taken = present is not None and self._is_anothers(present["spec"])
+        return False if self._is_taken else await self._claim(present)
+
+    async def _seize(self) -> bool:
+        return await self._claim(await self._api.get(self._path))
+
+    async def _claim(self, present: dict[str, Any] | None) -> bool:
         if present is None:
             head = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
             metadata = {"name": names.OPERATOR_LEASE, "namespace": self._api.namespace}
             self._lease = await self._api.create_lease({**head, "metadata": metadata, "spec": self._spec(0)})
             return True
         spec = present["spec"]
-        is_anothers = spec.get("holderIdentity") not in {None, "", self._identity}
-        self._is_taken = is_anothers and not self._is_expired(spec)
-        if self._is_taken:
-            return False
         changes = spec.get("leaseTransitions", 0) + (spec.get("holderIdentity") != self._identity)
         present["spec"] = self._spec(changes)
         self._lease = present
@@ -92,6 +107,9 @@ class Leadership:
         assert self._lease is not None
         self._lease = await self._api.replace_lease(self._lease)
         return True
+
+    def _is_anothers(self, spec: dict[str, Any]) -> bool:
+        return spec.get("holderIdentity") not in {None, "", self._identity} and not self._is_expired(spec)
 
     def _is_expired(self, spec: dict[str, Any]) -> bool:
         """By how long *we* have not seen it change: clocks of two machines are never compared."""

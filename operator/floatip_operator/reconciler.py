@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 import hashlib
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from floatip_api import names
@@ -17,6 +17,7 @@ from floatip_operator import agents, kube
 from floatip_operator.cluster import Cluster
 from floatip_operator.decide.events import Event
 from floatip_operator.decide.plan import Plan, decide
+from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ _SETTLE = 0.05
 """Seconds that a burst of events gets to end before a decision is made from it."""
 _EVENT_LENGTH = 1024
 """Characters of a message: an Event is read in a line."""
+POD_SECURITY_LEVEL = "privileged"
+"""The agents use the host's network and a folder of the node."""
 _AT_ONCE = 16
 """Writes under way together."""
 
@@ -39,16 +42,26 @@ class Settings:
     virtual_router_ids: tuple[int, int] = (20, 250)
     agents: agents.AgentSettings | None = None
     """None: the agents' DaemonSet is somebody else's."""
+    labels_namespace: bool = False
+    """Keep the Pod Security level that the agents need on floatip's namespace."""
 
 
 class Reconciler:
     """`turned_at` is the loop time of the last whole pass, for the health endpoint; `listed` is set once every kind was there to list."""
 
-    def __init__(self, api: kube.Kube, cluster: Cluster, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        api: kube.Kube,
+        cluster: Cluster,
+        settings: Settings,
+        metrics: Metrics,
+        decision: Callable[[Snapshot], Plan] = decide,
+    ) -> None:
         self._api = api
         self._cluster = cluster
         self._settings = settings
         self._metrics = metrics
+        self._decide = decision
         self._cluster_uid = ""
         self._service_ranges: list[str] = []
         self._granted: frozenset[str] | None = None
@@ -65,7 +78,8 @@ class Reconciler:
                 if loop.time() >= resync_at:
                     await self._resync()
                     resync_at = loop.time() + RESYNC
-                await self._pass()
+                with self._metrics.duration.time():
+                    await self._pass()
                 delay = 0.5
             except (TimeoutError, kube.ApiError, OSError) as error:
                 self._metrics.errors.inc()
@@ -76,6 +90,7 @@ class Reconciler:
                 log.exception("reconciling failed by a fault of its own, again in %.1f s", delay)
             else:
                 self.turned_at = loop.time()
+                self._metrics.passed_at.set_to_current_time()
                 await self._wait()
                 continue
             resync_at = 0.0
@@ -100,11 +115,21 @@ class Reconciler:
             (names.FLOATING_IP, kube.FLOATING_IPS),
         ):
             self._cluster.replace(kind, await self._api.list_all(path))
+        if self._settings.labels_namespace:
+            await self._label_namespace()
         if self._settings.agents is not None:
             wanted = agents.daemon_set(self._settings.agents, self._settings.namespace)
             await self._api.ensure_daemon_set(wanted, agents.SETTINGS_DIGEST)
         self._granted = None
         self.listed.set()
+
+    async def _label_namespace(self) -> None:
+        try:
+            await self._api.enforce_pod_security(POD_SECURITY_LEVEL)
+        except kube.ApiError as error:
+            if error.status != 409:
+                raise
+            log.error("the namespace's Pod Security label is somebody else's, agents may be refused: %s", error)
 
     async def _pass(self) -> None:
         self._cluster.changed.clear()
@@ -118,11 +143,7 @@ class Reconciler:
             # Asked after the picture was taken: a CRD's deletion is older than those of its objects, so none slips through.
             is_deleted = await self._api.is_definition_deleted()
             snapshot = dataclasses.replace(snapshot, is_definition_deleted=is_deleted)
-        with self._metrics.duration.time():
-            plan = decide(snapshot)
-        await self._carry_out(plan)
-        for kind in (names.FLOATING_IP, names.FLOATING_IP_NODE, "Node"):
-            self._metrics.objects.labels(kind=kind).set(self._cluster.count(kind))
+        await self._carry_out(self._decide(snapshot))
 
     async def _carry_out(self, plan: Plan) -> None:
         """Secrets before the entries that need them, specs before the statuses that speak of them."""

@@ -96,6 +96,8 @@ def test_the_operator_needs_no_other_right(plane: ControlPlane, helm: Helm, tmp_
         assert daemon_set is not None
         assert daemon_set["spec"]["template"]["spec"]["serviceAccountName"] == "floatip-agent"
         assert found(plane, "lease", names.OPERATOR_LEASE)
+        labels = plane.get("namespace", NAMESPACE)["metadata"]["labels"]
+        assert labels["pod-security.kubernetes.io/enforce"] == "privileged", "the agents need it"
     finally:
         operator.terminate()
         operator.wait(timeout=20)

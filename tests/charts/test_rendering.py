@@ -35,19 +35,39 @@ def test_lints_clean(helm: Helm) -> None:
     assert "[WARNING]" not in done.stdout
 
 
-def test_every_value_is_described() -> None:
+def test_every_value_is_described_and_no_other_is_taken() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
-    assert list(undescribed(schema)) == []
-    assert set(yaml.safe_load((CHART / "values.yaml").read_text())) <= set(schema["properties"])
+    assert list(faults(schema, schema["definitions"])) == []
+    assert list(unknown(yaml.safe_load((CHART / "values.yaml").read_text()), schema, schema["definitions"])) == []
 
 
-def undescribed(schema: dict[str, Any], path: str = "") -> Iterator[str]:
-    for name, value in schema.get("properties", {}).items():
+def faults(schema: dict[str, Any], definitions: dict[str, Any], path: str = "") -> Iterator[str]:
+    """Values without a description, and objects that take what is not described: free text has a form at least."""
+    whole = resolved(schema, definitions)
+    for name, value in whole.get("properties", {}).items():
         if "description" not in value:
-            yield f"{path}.{name}"
-        yield from undescribed(value, f"{path}.{name}")
-    if "items" in schema:
-        yield from undescribed(schema["items"], f"{path}[]")
+            yield f"{path}.{name} has no description"
+        yield from faults(value, definitions, f"{path}.{name}")
+    is_object = whole.get("type") == "object" and path != ".global"
+    if is_object and whole.get("additionalProperties", True) is True:
+        yield f"{path} takes anything"
+    if "items" in whole:
+        yield from faults(whole["items"], definitions, f"{path}[]")
+
+
+def unknown(value: Any, schema: dict[str, Any], definitions: dict[str, Any], path: str = "") -> Iterator[str]:
+    """Values of values.yaml that the schema has no words for."""
+    whole = resolved(schema, definitions)
+    if isinstance(value, dict) and isinstance(whole.get("additionalProperties", False), bool):
+        for name, entry in value.items():
+            if name in whole.get("properties", {}):
+                yield from unknown(entry, whole["properties"][name], definitions, f"{path}.{name}")
+            else:
+                yield f"{path}.{name}"
+
+
+def resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    return definitions[schema["$ref"].rpartition("/")[2]] | schema if "$ref" in schema else schema
 
 
 @pytest.mark.parametrize(
@@ -60,6 +80,11 @@ def undescribed(schema: dict[str, Any], path: str = "") -> Iterator[str]:
         ("agent.resources.limits.cpu=1", "cpu"),
         ("agent.nodeselector.a=b", "nodeselector"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
+        ("operator.resources.request.cpu=1", "request"),
+        ("podMonitor.create=true", "create"),
+        ("podMonitor.interval=often", "interval"),
+        ("uninstall.timeoutSeconds=5", "timeoutSeconds"),
+        ("prometheusrule.create=Never", "prometheusrule"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(helm: Helm, setting: str, named: str) -> None:
@@ -140,3 +165,86 @@ def test_the_operator_runs_without_any_privilege(helm: Helm) -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+MONITORING = "monitoring.coreos.com/v1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "made"),
+    [
+        ([], []),
+        (["--api-versions", f"{MONITORING}/PodMonitor"], ["PodMonitor"]),
+        (["--api-versions", f"{MONITORING}/PrometheusRule"], ["PrometheusRule"]),
+        (["--set", "podMonitor.create=Always,prometheusRule.create=Always"], ["PodMonitor", "PrometheusRule"]),
+        (["--api-versions", f"{MONITORING}/PodMonitor", "--set", "podMonitor.create=Never"], []),
+        (["--set", "dashboard.create=true"], ["ConfigMap"]),
+    ],
+)
+def test_monitoring_is_made_where_its_kind_is_or_a_value_says_so(
+    helm: Helm, arguments: list[str], made: list[str]
+) -> None:
+    optional = {"PodMonitor": "floatip-agent", "PrometheusRule": "floatip", "ConfigMap": "floatip-dashboard"}
+    manifests = rendered(helm, *arguments)
+    assert [kind for kind, name in optional.items() if (kind, name) in manifests] == made
+
+
+def test_the_pod_monitors_find_the_pods_by_label_and_port(helm: Helm) -> None:
+    manifests = rendered(helm, "--set", "podMonitor.create=Always,podMonitor.labels.release=main")
+    text = manifests["ConfigMap", "floatip-agent-settings"]["data"]["agent.yaml"]
+    agents = daemon_set(AgentSettings.from_manifest(yaml.safe_load(text)), names.DEFAULT_NAMESPACE)
+    pods = {"floatip-agent": agents, "floatip-operator": manifests["Deployment", "floatip-operator"]}
+    for name, owner in pods.items():
+        monitor = manifests["PodMonitor", name]
+        template = owner["spec"]["template"]
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+        ports = {port["name"] for entry in template["spec"]["containers"] for port in entry.get("ports", [])}
+        assert {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]} == ports
+        assert monitor["metadata"]["labels"]["release"] == "main"
+
+
+def test_the_alerts_are_those_of_the_file_with_the_address_of_their_runbooks(helm: Helm) -> None:
+    prefix = "https://example.org/floatip/"
+    rule = rendered(helm, "--set", f"prometheusRule.create=Always,prometheusRule.runbookURLPrefix={prefix}")
+    expected = yaml.safe_load((CHART / "monitoring" / "alerts.yaml").read_text())
+    for group in expected["groups"]:
+        for alert in group["rules"]:
+            alert["annotations"]["runbook_url"] = prefix + alert["annotations"]["runbook_url"]
+    assert rule["PrometheusRule", "floatip"]["spec"] == expected
+
+
+def test_the_hooks_run_as_the_operator_does(helm: Helm) -> None:
+    manifests = rendered(helm, "--set", "kubernetesServiceHost=192.0.2.10,operator.nodeSelector.a=b")
+    operator = manifests["Deployment", "floatip-operator"]["spec"]["template"]["spec"]
+    for pod in (
+        manifests["Job", "floatip-uninstall"]["spec"]["template"]["spec"],
+        manifests["Pod", "floatip-check"]["spec"],
+    ):
+        for field in ("serviceAccountName", "securityContext", "nodeSelector", "tolerations"):
+            assert pod[field] == operator[field]
+        for field in ("image", "imagePullPolicy", "env", "securityContext", "resources"):
+            assert pod["containers"][0][field] == operator["containers"][0][field]
+
+
+def test_no_hook_looks_like_one_of_the_operators(helm: Helm) -> None:
+    """The Deployment and the PodDisruptionBudget would count its Pod, and uninstalling wait for itself."""
+    manifests = rendered(helm)
+    selector = manifests["Deployment", "floatip-operator"]["spec"]["selector"]["matchLabels"]
+    job = manifests["Job", "floatip-uninstall"]["spec"]["template"]["metadata"]["labels"]
+    for labels in (job, manifests["Pod", "floatip-check"]["metadata"]["labels"]):
+        assert not selector.items() <= labels.items()
+
+
+def test_the_namespace_is_somebody_elses_where_a_value_says_so(helm: Helm) -> None:
+    def named(manifests: Manifests) -> tuple[bool, bool, bool]:
+        rules = manifests["Role", "floatip-operator"]["rules"]
+        (operator,) = manifests["Deployment", "floatip-operator"]["spec"]["template"]["spec"]["containers"]
+        (job,) = manifests["Job", "floatip-uninstall"]["spec"]["template"]["spec"]["containers"]
+        return (
+            any("namespaces" in rule["resources"] for rule in rules),
+            "--label-namespace" in operator["args"],
+            "--label-namespace" in job["command"],
+        )
+
+    assert named(rendered(helm)) == (True, True, True)
+    assert named(rendered(helm, "--set", "labelNamespace=false")) == (False, False, False)

@@ -315,6 +315,19 @@ def test_the_operator_writes_what_is_its_own(release: Release) -> None:
     assert allowed(operator.patches("fip", "elk", {"metadata": {"finalizers": []}}))
 
 
+def test_the_operator_labels_its_own_namespace_and_no_other(release: Release) -> None:
+    """A rule of a Role counts for the one namespace that the Role is in."""
+    change = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
+    assert allowed(release.operator.patches("namespace", NAMESPACE, change))
+    assert denied(release.operator.patches("namespace", "default", change))
+    assert denied(release.operator.patches("namespace", "kube-system", change))
+
+
+def test_the_operator_deletes_no_deployment(release: Release) -> None:
+    """Only while it is uninstalled, by a Role of the hook."""
+    assert denied(release.operator.tries("delete", "deployment", names.OPERATOR_DEPLOYMENT, f"-n={NAMESPACE}"))
+
+
 def test_the_operator_touches_no_other_daemon_set(release: Release) -> None:
     for name, may in ((names.AGENT_DAEMON_SET, True), ("other", False)):
         assert allowed(operator_applies(release, daemon_set_object(name))) is may

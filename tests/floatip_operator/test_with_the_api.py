@@ -35,11 +35,11 @@ class World:
         self._log = folder / "operator.log"
         self.operators: list[subprocess.Popen[bytes]] = []
 
-    def start_operator(self) -> None:
+    def start_operator(self, *arguments: str) -> None:
         program = Path(sys.executable).with_name("floatip-operator")
         environment = {**os.environ, "KUBECONFIG": str(self.plane.kubeconfig)}
         with self._log.open("ab") as log:
-            command = [str(program), "run", "--namespace", NAMESPACE]
+            command = [str(program), "run", "--namespace", NAMESPACE, *arguments]
             self.operators.append(subprocess.Popen(command, env=environment, stderr=log))
 
     def stop_operator(self) -> int:
@@ -109,11 +109,15 @@ class World:
         head = {"apiVersion": names.API_VERSION, "kind": names.FLOATING_IP, "metadata": {"name": name}}
         self.plane.apply(yaml.safe_dump({**head, "spec": body}))
 
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
     def until(self, condition: Callable[[], object], what: str) -> None:
         try:
             until(condition, WITHIN, what)
         except TimeoutError as error:
-            error.add_note(self._log.read_text()[-3000:])
+            error.add_note(self.log[-3000:])
             raise
 
 
@@ -258,4 +262,76 @@ def test_only_one_replica_acts(world: World) -> None:
             not in {"", lease["spec"]["holderIdentity"]}
         ),
         "the other leads at once",
+    )
+
+
+def test_a_pod_security_level_that_somebody_else_set_stays(world: World) -> None:
+    """docs/cluster.md: "A level that somebody else set stays, and the operator's log says that the agents may be refused"."""
+    label = "pod-security.kubernetes.io/enforce"
+    world.plane.kubectl("label", "namespace", NAMESPACE, f"{label}=baseline")
+    assert world.stop_operator() == 0
+    world.start_operator("--label-namespace")
+    world.until(lambda: "somebody else's" in world.log and label in world.log, "it says so")
+    assert world.plane.get("namespace", NAMESPACE)["metadata"]["labels"][label] == "baseline"
+    _running(world)
+    world.plane.kubectl("label", "namespace", NAMESPACE, f"{label}-")
+
+
+def _uninstall(world: World, seconds: int) -> subprocess.Popen[str]:
+    """What the chart's hook runs."""
+    command = [str(Path(sys.executable).with_name("floatip-operator")), "uninstall", f"--namespace={NAMESPACE}"]
+    environment = {**os.environ, "KUBECONFIG": str(world.plane.kubeconfig)}
+    return subprocess.Popen([*command, f"--timeout={seconds}"], env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def _deploy(world: World) -> None:
+    """What uninstalling has to delete, as objects: nothing runs them here."""
+    pod = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "x", "image": "none"}]}}
+    spec = {"selector": {"matchLabels": {"app": "x"}}, "template": pod}
+    for kind, name in (("DaemonSet", names.AGENT_DAEMON_SET), ("Deployment", names.OPERATOR_DEPLOYMENT)):
+        metadata = {"name": name, "namespace": NAMESPACE}
+        world.plane.apply(yaml.safe_dump({"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec}))
+
+
+def test_uninstalled_and_installed_again(world: World) -> None:
+    """No address, no DaemonSet, no finalizer; the FloatingIP stays, and the next installation serves it by the same router ID."""
+    _running(world)
+    _deploy(world)
+    uninstalling = _uninstall(world, 60)
+    world.until(lambda: all("release" in world.entries(node)[0] for node in NODES), "both are asked to let go")
+    assert world.operators.pop(0).wait(timeout=20) == 1, "the former leader ends itself"
+    throughout(lambda: uninstalling.poll() is None, 2.0, "it waits for both")
+    for node in NODES:
+        world.obey(node, "Backup")
+    assert uninstalling.wait(timeout=30) == 0
+    assert world.plane.get("fipn")["items"] == []
+    for kind in ("daemonset", "deployment", "lease"):
+        assert world.plane.get(kind, "-n", NAMESPACE)["items"] == [], kind
+    elk = world.floating_ip("elk")
+    assert elk is not None
+    assert "finalizers" not in elk["metadata"]
+    assert world.condition("elk", "Ready") == ("False", "Uninstalled")
+    world.start_operator()
+    for node in NODES:
+        world.until(functools.partial(world.has_document, node), f"{node} has a document")
+        world.heartbeat(node)
+        world.say(node)
+    world.until(lambda: all(world.entries(node) for node in NODES), "both nodes have entries again")
+    assert {entry["virtualRouterID"] for node in NODES for entry in world.entries(node)} == {51}
+
+
+def test_an_uninstallation_that_a_node_does_not_confirm_changes_nothing(world: World) -> None:
+    _running(world)
+    _deploy(world)
+    world.start_operator()
+    uninstalling = _uninstall(world, 15)
+    world.until(lambda: "release" in world.entries("n1")[0], "n1 is asked")
+    world.obey("n1", "Backup")
+    _, said = uninstalling.communicate(timeout=30)
+    assert uninstalling.returncode == 1
+    assert "n2: elk" in said
+    assert "floatip forget" in said
+    assert world.plane.get("daemonset", names.AGENT_DAEMON_SET, "-n", NAMESPACE)
+    world.until(
+        lambda: [r.get("release") for node in NODES for r in world.entries(node)] == [None, None], "as it was before"
     )

@@ -24,7 +24,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab import binaries, debian, frr, go_modules, keepalived
+from lab import binaries, debian, frr, go_modules, keepalived, prometheus
 from lab.binaries import Binary
 
 CONNECT_WITHIN = 10
@@ -40,8 +40,8 @@ class FetchError(Exception):
 
 
 def main() -> int:
-    peers = (*keepalived.PACKAGES.values(), *frr.PACKAGES.values())
-    failed = bool([package for package in peers if not _unpack(package)])
+    packages = (*keepalived.PACKAGES.values(), *frr.PACKAGES.values(), prometheus.PACKAGE)
+    failed = bool([package for package in packages if not _unpack(package)])
     missing = [binary for binary in binaries.WANTED if binaries.look(binary) is None]
     # One release at a time: its programs share most of a build.
     for _, group in itertools.groupby(missing, key=lambda binary: (binary.project, binary.version)):

@@ -222,8 +222,10 @@ class Lan:
         return port
 
     def logs(self) -> Iterator[tuple[str, str]]:
-        """The name and the last lines of every log file under the LAN's folder."""
+        """The name and the last lines of every log file under the LAN's folder; not of what containerd unpacked there."""
         for path in sorted(self.folder.rglob("*log")):
+            if not path.is_file() or "containerd" in path.parts:
+                continue
             if lines := path.read_text(errors="replace").splitlines()[-LAST_LINES:]:
                 yield str(path.relative_to(self.folder)), "\n".join(lines)
 

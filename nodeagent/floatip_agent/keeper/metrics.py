@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from floatip_agent.keeper.picture import Picture
 from floatip_agent.messages import EngineState, RouterState
 
 STATES = ("Initialize", "Backup", "Active", "Fault")
+SCHEDULING = ("RealTime", "Nice", "Normal")
 ROUTER = ("floatingip", "family")
 
 
 def registry(picture: Picture) -> CollectorRegistry:
     made = CollectorRegistry()
+    ProcessCollector(registry=made)
     made.register(PictureCollector(picture))
     return made
 
@@ -30,9 +38,10 @@ class PictureCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._routers(list(self._picture.routers.values()))
+        yield _routers_info(self._picture.routers.values())
         yield from self._node()
         if self._picture.engine:
-            yield _lateness(self._picture.engine)
+            yield from self._engine(self._picture.engine)
 
     def _routers(self, routers: list[RouterState]) -> Iterator[Metric]:
         state = GaugeMetricFamily(
@@ -54,6 +63,9 @@ class PictureCollector(Collector):
             "1 for each sender that goes on sending what is refused or noted for this reason.",
             labels=[*ROUTER, "reason", "address"],
         )
+        warned = GaugeMetricFamily(
+            "floatip_virtual_router_warning", "1 for each warning in force.", labels=[*ROUTER, "reason"]
+        )
         for router in routers:
             labels = [router.name, router.family]
             for reason, senders in router.mismatches.items():
@@ -68,7 +80,9 @@ class PictureCollector(Collector):
                 dropped.add_metric([*labels, reason], count)
             for reason, count in router.noted.items():
                 noted.add_metric([*labels, reason], count)
-        yield from (state, priority, sent, received, dropped, noted, mismatch)
+            for reason in router.warnings:
+                warned.add_metric([*labels, reason], 1)
+        yield from (state, priority, sent, received, dropped, noted, mismatch, warned)
 
     def _node(self) -> Iterator[Metric]:
         picture = self._picture
@@ -96,14 +110,38 @@ class PictureCollector(Collector):
         )
         for claim in picture.claims:
             claims.add_metric([*claim.router, claim.address, claim.mac], 1)
-        fence = GaugeMetricFamily("floatip_fence_active", "1 for the fence in force.", labels=["fence"])
-        if picture.engine:
-            fence.add_metric([picture.engine.fence], float(picture.is_engine_connected))
         connected = GaugeMetricFamily("floatip_engine_connected", "1 while the engine speaks to the keeper.")
         connected.add_metric([], float(picture.is_engine_connected))
         confirmed = GaugeMetricFamily("floatip_configuration_confirmed", "1 when the engine runs the latest document.")
         confirmed.add_metric([], float(picture.is_confirmed))
-        yield from (transitions, success, duration, strangers, claims, fence, connected, confirmed)
+        yield from (transitions, success, duration, strangers, claims, connected, confirmed)
+
+    def _engine(self, engine: EngineState) -> Iterator[Metric]:
+        is_connected = self._picture.is_engine_connected
+        fence = GaugeMetricFamily("floatip_fence_active", "1 for the fence in force.", labels=["fence"])
+        fence.add_metric([engine.fence], float(is_connected))
+        scheduling = GaugeMetricFamily(
+            "floatip_engine_scheduling", "1 for the class that the engine runs in.", labels=["scheduling"]
+        )
+        for name in SCHEDULING:
+            scheduling.add_metric([name], float(is_connected and engine.scheduling == name))
+        yield from (fence, scheduling, _lateness(engine))
+
+
+def _routers_info(routers: Iterable[RouterState]) -> Metric:
+    """Who speaks, and who is heard as the Active: what tells a stranger on our router ID from one of us."""
+    info = InfoMetricFamily("floatip_virtual_router", "What the router runs with, and the Active that it knows.")
+    for router in routers:
+        labels = {
+            "floatingip": router.name,
+            "family": router.family,
+            "virtual_router_id": str(router.virtual_router_id),
+            "interface": router.interface or "",
+            "source_address": router.source_address or "",
+            "active_router": router.active_router or "",
+        }
+        info.add_metric([], labels)
+    return info
 
 
 def _lateness(engine: EngineState) -> Metric:

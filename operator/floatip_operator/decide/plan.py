@@ -38,7 +38,7 @@ def decide(snapshot: Snapshot) -> Plan:
     standings = [Standing(floating_ip, snapshot) for floating_ip in snapshot.by_age]
     refusals = _refusals(standings, snapshot)
     chosen: dict[str, int] = {}
-    entries: dict[str, list[VirtualRouter]] = _orphans(snapshot, {standing.name for standing in standings})
+    entries: dict[str, list[VirtualRouter]] = orphans(snapshot, {standing.name for standing in standings})
     statuses, events, add, remove = [], [], [], []
     for standing in standings:
         verdict, own = _one(standing, standings, refusals, chosen, snapshot)
@@ -49,7 +49,7 @@ def decide(snapshot: Snapshot) -> Plan:
         is_deleted = floating_ip.metadata.deletion_timestamp is not None
         if names.FINALIZER not in floating_ip.metadata.finalizers:
             add += [] if is_deleted else [floating_ip]
-        elif is_deleted and not snapshot.is_definition_deleted and _is_gone(standing, snapshot):
+        elif is_deleted and not snapshot.is_definition_deleted and is_gone(standing, snapshot):
             remove.append(floating_ip)
             continue  # the object ends with this write
         status = fold(standing, verdict, snapshot)
@@ -59,13 +59,13 @@ def decide(snapshot: Snapshot) -> Plan:
     return Plan(
         create_documents=tuple(sorted(n.name for n in snapshot.nodes if _wants_document(n.name, snapshot))),
         delete_documents=tuple(d for d in snapshot.documents if _is_over(d, snapshot)),
-        specs=_changed_specs(entries, snapshot),
+        specs=changed_specs(entries, snapshot),
         add_finalizer=tuple(add),
         remove_finalizer=tuple(remove),
         heard_again=tuple(change for standing in standings if (change := _annotation(standing))),
         statuses=tuple(statuses),
         events=tuple(events),
-        secrets=frozenset(_secrets(entries)),
+        secrets=frozenset(secrets(entries)),
     )
 
 
@@ -116,7 +116,7 @@ def _one(
     return dataclasses.replace(verdict, waits=handover.unusable_preference(standing, own)), own
 
 
-def _orphans(snapshot: Snapshot, known: set[str]) -> dict[str, list[VirtualRouter]]:
+def orphans(snapshot: Snapshot, known: set[str]) -> dict[str, list[VirtualRouter]]:
     """Entries without a FloatingIP: nobody gave an order to let go (a store restored from a backup looks like this), so they stay, but one
     that was asked to let go leaves the list when that is confirmed."""
     found: dict[str, list[VirtualRouter]] = {}
@@ -130,7 +130,7 @@ def _orphans(snapshot: Snapshot, known: set[str]) -> dict[str, list[VirtualRoute
     return found
 
 
-def _changed_specs(
+def changed_specs(
     entries: dict[str, list[VirtualRouter]], snapshot: Snapshot
 ) -> tuple[tuple[FloatingIPNode, FloatingIPNodeSpec], ...]:
     changed = []
@@ -146,7 +146,7 @@ def _key(router: VirtualRouter) -> tuple[str, str]:
     return router.name, router.family
 
 
-def _is_gone(standing: Standing, snapshot: Snapshot) -> bool:
+def is_gone(standing: Standing, snapshot: Snapshot) -> bool:
     """Every node has confirmed, or a human said that it is off. Of a document that cannot be read nobody knows."""
     live = {n for n, rs in standing.entries.items() if any(not standing.is_released(n, r) for r in rs)}
     return live | standing.unlisted.keys() | snapshot.unreadable <= standing.abandoned
@@ -176,7 +176,7 @@ def _annotation(standing: Standing) -> tuple[FloatingIP, str | None] | None:
     return None if remaining == text else (standing.floating_ip, remaining or None)
 
 
-def _secrets(entries: dict[str, list[VirtualRouter]]) -> set[str]:
+def secrets(entries: dict[str, list[VirtualRouter]]) -> set[str]:
     authentications = [a for routers in entries.values() for r in routers if (a := r.vrrp.authentication) is not None]
     references = [a.secret_ref for a in authentications] + [
         key.secret_ref for a in authentications for key in a.keys or ()

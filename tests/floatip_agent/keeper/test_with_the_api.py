@@ -18,6 +18,7 @@ import yaml
 from lab.control_plane import ControlPlane
 from lab.network import Host, Lan
 from lab.programs import Program, installed
+from lab.tokens import Tokens
 from lab.waiting import throughout, until
 
 CRDS = Path(__file__).parents[3] / "crds"
@@ -228,3 +229,23 @@ def test_the_last_status_says_that_the_engine_left(agent: Agent) -> None:
     assert agent.end_keeper() == 0
     router = agent.router("ip-51")
     assert (router["state"], router["reason"]) == ("Initialize", "the agent stops")
+
+
+def test_a_token_that_was_replaced_is_read_anew(agent: Agent) -> None:
+    """Issue: "Tokens are re-read after long outages": the kubelet replaces the file, the old token ends."""
+    tokens = Tokens(agent.cluster, agent.name, NAMESPACE)
+    first, second = tokens.issue(f"{agent.name}-1"), tokens.issue(f"{agent.name}-2")
+    kubeconfig = agent.cluster.kubeconfig_for(agent.name, "")
+    text = yaml.safe_load(kubeconfig.read_text())
+    text["users"][0]["user"] = {"tokenFile": f"{agent.name}.token"}
+    kubeconfig.write_text(yaml.safe_dump(text))
+    file = kubeconfig.with_name(f"{agent.name}.token")
+    file.write_text(first)
+    agent.end_keeper()
+    agent.start_keeper(kubeconfig)
+    agent.write(entry())
+    agent.until_active("ip-51")
+    file.write_text(second)
+    tokens.end(f"{agent.name}-1", first)
+    agent.write(entry(), entry("10.9.0.96", 53))
+    agent.until_active("ip-53")

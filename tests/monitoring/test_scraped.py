@@ -1,0 +1,151 @@
+"""A real Prometheus scrapes real agents and a real operator: every query of the dashboard has data, and every alert can be evaluated."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from lab import binaries
+from lab.cluster import Cluster
+from lab.network import Host, Lan
+from lab.prober import TESTS
+from lab.prometheus import SCRAPE_INTERVAL, Prometheus, promtool
+from lab.services import Listener
+from lab.waiting import until
+from scapy.layers.l2 import ARP, Ether
+from wire.sniffer import send
+
+pytestmark = [pytest.mark.cluster, pytest.mark.linux]
+
+MONITORING = Path(__file__).resolve().parents[2] / "charts" / "floatip" / "monitoring"
+NODES = {"n1": ["10.9.0.1/24"], "n2": ["10.9.0.2/24"]}
+OPERATOR = "10.9.0.10"
+ADDRESS = "10.9.0.100"
+PORT, CLOSED = 8080, 8081
+VIRTUAL_ROUTER_ID = 51
+
+FLOATING_IPS = f"""
+apiVersion: floatip.dev/v1alpha1
+kind: FloatingIP
+metadata: {{name: served}}
+spec:
+  addresses: [{ADDRESS}/24]
+  virtualRouterID: {VIRTUAL_ROUTER_ID}
+  probes: [{{name: open, tcpSocket: {{port: {PORT}}}}}]
+---
+apiVersion: floatip.dev/v1alpha1
+kind: FloatingIP
+metadata: {{name: broken}}
+spec:
+  addresses: [10.9.0.101/24]
+  probes: [{{name: closed, tcpSocket: {{port: {CLOSED}}}}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def scraped() -> Iterator[Prometheus]:
+    """Two nodes; one floating IP is held, the other is kept out by its probe; a stranger sends its own and odd advertisements."""
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+    try:
+        for binary in binaries.WANTED:
+            binaries.path(binary)
+    except binaries.MissingBinary as missing:
+        pytest.skip(str(missing))
+    targets = {
+        "floatip-agent": {name: f"{address.partition('/')[0]}:9405" for name, (address,) in NODES.items()},
+        "floatip-operator": {"control-plane": f"{OPERATOR}:9405"},
+    }
+    with Lan() as lan, Cluster(lan, f"{OPERATOR}/24", NODES) as cluster:
+        for node in cluster.nodes.values():
+            Listener(node, PORT)
+        cluster.control_plane.apply(FLOATING_IPS)
+        until(lambda: ready(cluster) == {"served": "True", "broken": "False"}, 60, "served is held, broken is not")
+        stranger = lan.host("stranger", "10.9.0.66/24")
+        odd = [sys.executable, "-m", "lab.hostile", str(VIRTUAL_ROUTER_ID), "20", "600"]
+        stranger.popen(odd, env={"PYTHONPATH": str(TESTS)}, log=stranger.folder / "hostile.log")
+        with Prometheus(lan.host("prometheus", "10.9.0.90/24"), targets, MONITORING / "alerts.yaml") as prometheus:
+            until(lambda: prometheus.query("floatip_wire_mismatch"), 30, "the stranger's packets are odd")
+            until(lambda: prometheus.query("floatip_foreign_router_seen"), 30, "the stranger is seen")
+            until(lambda: is_claimed(prometheus, stranger), 30, "its claim is heard")
+            time.sleep(3 * SCRAPE_INTERVAL)  # a rate needs two samples
+            yield prometheus
+
+
+def is_claimed(prometheus: Prometheus, host: Host) -> bool:
+    """After a gratuitous ARP of this host for the address that is held."""
+    mac = "02:00:00:00:00:66"
+    send(host, Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / ARP(op=1, hwsrc=mac, psrc=ADDRESS, pdst=ADDRESS))
+    return bool(prometheus.query("floatip_address_claimed"))
+
+
+def ready(cluster: Cluster) -> dict[str, str]:
+    found = {}
+    for floating_ip in cluster.control_plane.get("fip")["items"]:
+        for condition in floating_ip.get("status", {}).get("conditions", []):
+            if condition["type"] == "Ready":
+                found[floating_ip["metadata"]["name"]] = condition["status"]
+    return found
+
+
+def dashboard() -> list[tuple[str, str]]:
+    """Panel and query; "All" is chosen in the dashboard's variable."""
+    document: dict[str, Any] = json.loads((MONITORING / "dashboard.json").read_text())
+    return [
+        (panel["title"], target["expr"].replace("$floatingip", ".*"))
+        for panel in document["panels"]
+        for target in panel.get("targets", [])
+    ]
+
+
+def test_every_query_of_the_dashboard_has_data(scraped: Prometheus) -> None:
+    assert [(title, query) for title, query in dashboard() if not has_value(scraped, query)] == []
+
+
+def has_value(prometheus: Prometheus, query: str) -> bool:
+    """NaN is what a quotient of nothing is."""
+    return any(sample["value"][1] != "NaN" for sample in prometheus.query(query))
+
+
+def test_every_metric_that_an_alert_asks_for_is_there(scraped: Prometheus) -> None:
+    rules = [
+        rule for group in yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"] for rule in group["rules"]
+    ]
+    asked = {name for rule in rules for name in re.findall(r"\bfloatip_\w+", rule["expr"])}
+    assert asked
+    assert asked - scraped.metric_names() == set()
+
+
+def test_every_alert_can_be_evaluated_and_says_what_is_so(scraped: Prometheus) -> None:
+    def evaluated() -> bool:
+        return all(rule["health"] != "unknown" for rule in scraped.rules())
+
+    until(evaluated, 30, "every rule is evaluated")
+    assert [rule["lastError"] for rule in scraped.rules() if rule["health"] != "ok"] == []
+    states = {rule["name"]: rule["state"] for rule in scraped.rules()}
+    on = {name for name, state in states.items() if state != "inactive"} - {"FloatipEngineNotRealTime"}
+    assert on == {
+        "FloatingIPNoHolder",
+        "FloatingIPNodeFault",
+        "FloatingIPWireMismatch",
+        "FloatingIPAddressClaimed",
+    }
+
+
+@pytest.mark.parametrize("target", ["10.9.0.1", OPERATOR], ids=["agent", "operator"])
+def test_names_and_forms_are_prometheus_own(scraped: Prometheus, target: str) -> None:
+    """`promtool check metrics` knows the conventions: units, suffixes, help texts."""
+    with scraped.host.entered(), urllib.request.urlopen(f"http://{target}:9405/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    assert "floatip_" in text
+    done = promtool("check", "metrics", stdin=text)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
