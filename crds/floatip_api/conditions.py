@@ -37,6 +37,7 @@ class Reason(StrEnum):
     RIVAL_HEARD = "RivalHeard"
     AS_ASKED = "AsAsked"
     NO_BACKUP = "NoBackup"
+    ROLLOUT_STOPPED = "RolloutStopped"
     NODE_FAULT = "NodeFault"
     NODE_UNKNOWN = "NodeUnknown"
     REAL_TIME_UNAVAILABLE = "RealTimeUnavailable"

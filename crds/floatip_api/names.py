@@ -20,6 +20,8 @@ PREFER_NODE = f"{GROUP}/prefer-node"
 
 AGENT_SECRETS_ROLE = "floatip-agent-secrets"
 """The Role whose resourceNames the operator keeps: exactly the Secrets that floating IPs name."""
+ROLLOUT_STOPPED = f"{GROUP}/rollout-stopped"
+"""Annotation on the agents' DaemonSet: why a roll-out does not go on."""
 AGENT_DAEMON_SET = "floatip-agent"
 OPERATOR_DEPLOYMENT = "floatip-operator"
 OPERATOR_LEASE = "floatip-operator"

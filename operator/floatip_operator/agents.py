@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from floatip_api import names
 from floatip_api.base import Model
 from pydantic import Field
 
+from floatip_operator.decide.snapshot import Pod
+
 SETTINGS_DIGEST = "floatip.dev/settings-digest"
 METRICS_PORT = 9405
+LABELS = {"app.kubernetes.io/name": "floatip-agent"}
+"""By which the DaemonSet knows its Pods, and we too."""
+_TROUBLES = {
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "ErrImageNeverPull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "RunContainerError",
+}
 
 
 class AgentSettings(Model):
@@ -45,14 +59,16 @@ _ALWAYS_TOLERATED = [
 
 def daemon_set(settings: AgentSettings, namespace: str) -> dict[str, Any]:
     """The whole object. `SETTINGS_DIGEST` tells whether one in the cluster was made from these settings."""
-    labels = {"app.kubernetes.io/name": "floatip-agent"}
-    spec = {
+    labels = LABELS
+    spec: dict[str, Any] = {
         "selector": {"matchLabels": labels},
         # OnDelete: the operator moves the addresses off a node before its agent is replaced.
         "updateStrategy": {"type": "OnDelete"},
         "template": {"metadata": {"labels": labels}, "spec": _pod(settings, namespace)},
     }
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
+    # Each Pod tells from which settings it was made.
+    spec["template"]["metadata"]["annotations"] = {SETTINGS_DIGEST: digest}
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
@@ -64,6 +80,39 @@ def daemon_set(settings: AgentSettings, namespace: str) -> dict[str, Any]:
         },
         "spec": spec,
     }
+
+
+def digest_of(made: Mapping[str, Any]) -> str:
+    """The settings digest of a DaemonSet or a Pod that was made by `daemon_set`, "" of another."""
+    return str(made["metadata"].get("annotations", {}).get(SETTINGS_DIGEST, ""))
+
+
+def is_agent(pod: Mapping[str, Any]) -> bool:
+    """Whether it is one of the DaemonSet's Pods, and bound to a node."""
+    labels = pod["metadata"].get("labels", {})
+    return LABELS.items() <= labels.items() and "nodeName" in pod["spec"]
+
+
+def read_pod(pod: Mapping[str, Any], age: float) -> Pod:
+    """What a roll-out needs of it."""
+    metadata, status = pod["metadata"], pod.get("status", {})
+    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
+    waiting = [(c["name"], c.get("state", {}).get("waiting", {})) for c in status.get("containerStatuses", [])]
+    troubles = [
+        f"container {name}: {state['reason']}: {state.get('message', '')}".rstrip(": ")
+        for name, state in waiting
+        if state.get("reason") in _TROUBLES
+    ]
+    return Pod(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        node=pod["spec"]["nodeName"],
+        digest=digest_of(pod),
+        is_ready=conditions.get("Ready") == "True",
+        is_leaving="deletionTimestamp" in metadata,
+        trouble=troubles[0] if troubles else None,
+        age=age,
+    )
 
 
 def _pod(settings: AgentSettings, namespace: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from floatip_api import names
 from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode
 from pydantic import ValidationError
 
+from floatip_operator import agents
+from floatip_operator.decide import upgrade
 from floatip_operator.decide.snapshot import Node, Snapshot
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,9 @@ class Cluster:
         self._heard: set[str] = set()
         self._claims: dict[tuple[str, str], float] = {}
         self._refused: set[tuple[str, str]] = set()
+        self._asked: dict[str, tuple[str, float]] = {}
+        self._pods_since: dict[str, tuple[object, float]] = {}
+        self._pods_gone: dict[str, float] = {}
 
     def replace(self, kind: str, objects: Iterable[Object]) -> None:
         """A whole list: what is not in it is gone."""
@@ -55,16 +60,23 @@ class Cluster:
                 return  # ages are looked at on a timer: 1,000 agents renew 100 Leases a second
         if kind == names.FLOATING_IP_NODE:
             self._note_claims(name, entry)
+            self._note_asked(name, entry)
+        elif kind == "Pod":
+            self._note_pod(name, entry)
         self.changed.set()
 
     def remove(self, kind: str, name: str) -> None:
-        self._objects.get(kind, {}).pop(name, None)
+        gone = self._objects.get(kind, {}).pop(name, None)
         if kind == "Lease":
             node = name.removeprefix(_LEASE_PREFIX)
             self._renewals.pop(node, None)
             self._heard.discard(node)
         elif kind == names.FLOATING_IP_NODE:
             self._note_claims(name, {})
+            self._note_asked(name, {})
+        elif kind == "Pod" and gone is not None:
+            self._pods_since.pop(name, None)
+            self._pods_gone[gone["spec"]["nodeName"]] = self._clock()
         self.changed.set()
 
     def count(self, kind: str) -> int:
@@ -88,6 +100,7 @@ class Cluster:
         cluster_ranges: Iterable[str],
         virtual_router_ids: tuple[int, int],
         node_selector: dict[str, str],
+        agent_digest: str | None = None,
     ) -> Snapshot:
         now = self._clock()
         documents = tuple(self._parsed(FloatingIPNode, names.FLOATING_IP_NODE))
@@ -98,11 +111,18 @@ class Cluster:
             now=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             floating_ips=tuple(self._parsed(FloatingIP, names.FLOATING_IP)),
             documents=documents,
-            nodes=tuple(Node(n["metadata"]["name"], n["metadata"].get("labels", {})) for n in nodes),
+            nodes=tuple(map(_node, nodes)),
             lease_ages={node: now - at for node, (_, at) in self._renewals.items()},
             heard=frozenset(self._heard),
             unreadable=frozenset(self._objects.get(names.FLOATING_IP_NODE, {})) - {d.metadata.name for d in documents},
             claim_ages={key: now - at for key, at in self._claims.items()},
+            pods=tuple(
+                agents.read_pod(pod, now - self._pods_since[name][1])
+                for name, pod in sorted(self._objects.get("Pod", {}).items())
+            ),
+            asked_ages={node: now - at for node, (_, at) in self._asked.items()},
+            pod_gone_ages={node: now - at for node, at in self._pods_gone.items()},
+            agent_digest=agent_digest,
             cluster_ranges=tuple(sorted({*cluster_ranges, *pod_ranges})),
             virtual_router_ids=virtual_router_ids,
             node_selector=node_selector,
@@ -135,6 +155,28 @@ class Cluster:
             del self._claims[key]
         for name in claimed:
             self._claims.setdefault((name, node), self._clock())
+
+    def _note_asked(self, node: str, document: Object) -> None:
+        """The request by which a roll-out asked the node to hand over, and since when it stands."""
+        routers = document.get("spec", {}).get("virtualRouters", [])
+        requests = sorted(router.get("leave", {}).get("requestID", "") for router in routers)
+        request = next((text for text in requests if text.startswith(upgrade.REQUEST)), None)
+        if request is None:
+            self._asked.pop(node, None)
+        elif node not in self._asked or self._asked[node][0] != request:
+            self._asked[node] = (request, self._clock())
+
+    def _note_pod(self, name: str, pod: Object) -> None:
+        read = agents.read_pod(pod, 0.0)
+        condition = (read.uid, read.is_ready, read.is_leaving)
+        if self._pods_since.get(name, (None,))[0] != condition:
+            self._pods_since[name] = (condition, self._clock())
+
+
+def _node(entry: Object) -> Node:
+    conditions = {c["type"]: c["status"] for c in entry.get("status", {}).get("conditions", [])}
+    metadata = entry["metadata"]
+    return Node(metadata["name"], metadata.get("labels", {}), is_ready=conditions.get("Ready") == "True")
 
 
 def _is_older(entry: Object, known: Object) -> bool:

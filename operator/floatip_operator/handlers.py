@@ -10,6 +10,7 @@ from typing import Any
 import kopf
 from floatip_api import names
 
+from floatip_operator import agents
 from floatip_operator.cluster import Cluster
 
 _KINDS = (
@@ -17,6 +18,7 @@ _KINDS = (
     ((names.GROUP, names.VERSION, names.FLOATING_IP_NODES), names.FLOATING_IP_NODE),
     (("", "v1", "nodes"), "Node"),
     (("coordination.k8s.io", "v1", "leases"), "Lease"),
+    (("", "v1", "pods"), "Pod"),
 )
 
 
@@ -50,6 +52,8 @@ async def watch(cluster: Cluster, namespace: str, listed: asyncio.Event, stop: a
 def _handler(cluster: Cluster, kind: str) -> Any:
     async def take(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's word
         entry = dict(body)
+        if kind == "Pod" and not agents.is_agent(entry):
+            return
         if type == "DELETED":
             cluster.remove(kind, entry["metadata"]["name"])
         else:

@@ -5,6 +5,8 @@ Updates carry uid and resourceVersion, creation is a POST: a stale leader that w
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -27,6 +29,8 @@ POD_SECURITY = "pod-security.kubernetes.io/enforce"
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _PAGE = 500
 _TIMEOUT = 15
+_EVENT_LENGTH = 1024
+"""Characters of a message: an Event is read in a line."""
 
 Object = dict[str, Any]
 
@@ -136,13 +140,14 @@ class Kube:
         if role is not None and (role.get("rules") or []) != rules:
             await self._request("PATCH", path, body={"rules": rules}, content="application/merge-patch+json")
 
-    async def ensure_daemon_set(self, wanted: Object, digest_annotation: str) -> None:
-        """Apply the agents' DaemonSet unless it was made from the same settings."""
+    async def ensure_daemon_set(self, wanted: Object, digest_annotation: str) -> Object:
+        """Apply the agents' DaemonSet unless it was made from the same settings; as it is then."""
         path = daemon_set(self.namespace)
         present = await self.get(path)
         digest = wanted["metadata"]["annotations"][digest_annotation]
         if present is None or present["metadata"].get("annotations", {}).get(digest_annotation) != digest:
-            await self._apply(path, wanted)
+            present = await self._apply(path, wanted)
+        return present
 
     async def enforce_pod_security(self, level: str | None) -> None:
         """The label on floatip's namespace by which its Pods are judged; None takes ours off. Raises `ApiError` 409 when somebody else set
@@ -164,9 +169,22 @@ class Kube:
             if error.status != 404:
                 raise
 
-    async def record_event(self, event: Object) -> None:
-        """One that is there already is counted again. Events about objects without a namespace live in `default`."""
-        path = "/api/v1/namespaces/default/events"
+    async def annotate_daemon_set(self, annotation: str, value: str | None) -> Object:
+        """None takes it off. Beside what is applied: an update of its own, which the next apply leaves alone."""
+        body = {"metadata": {"annotations": {annotation: value}}}
+        return await self._request(
+            "PATCH", daemon_set(self.namespace), body=body, content="application/merge-patch+json"
+        )
+
+    async def delete_pod(self, name: str, uid: str) -> Object:
+        """This very Pod; as it is then, on its way out."""
+        path = f"{pods(self.namespace)}/{name}"
+        return await self._request("DELETE", path, body={"preconditions": {"uid": uid}})
+
+    async def record_event(self, about: Object, kind: str, reason: str, message: str) -> None:
+        """About an object, named as `involvedObject` names it; `kind` is Normal or Warning. One that is there already is counted again."""
+        event = _event(about, kind, reason, message)
+        path = f"/api/v1/namespaces/{event['metadata']['namespace']}/events"
         try:
             await self._request("POST", path, body=event)
         except ApiError as error:
@@ -232,6 +250,25 @@ class Kube:
         if not 200 <= response.status < 300:
             raise ApiError(response.status, answer.get("message", f"{method} {path}: HTTP {response.status}"))
         return dict(answer)
+
+
+def _event(about: Object, kind: str, reason: str, message: str) -> Object:
+    """Named by what it says: what happens again is counted on the same object. About objects without a namespace it lives in `default`."""
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    digest = hashlib.sha256("\n".join((about["uid"], kind, reason, message)).encode()).hexdigest()[:16]
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{about['name']}.{digest}", "namespace": about.get("namespace", "default")},
+        "involvedObject": about,
+        "type": kind,
+        "reason": reason,
+        "message": message[:_EVENT_LENGTH],
+        "source": {"component": FIELD_MANAGER},
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }
 
 
 def _head(kind: str) -> Object:

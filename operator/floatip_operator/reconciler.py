@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -19,6 +17,7 @@ from floatip_operator.decide.events import Event
 from floatip_operator.decide.plan import Plan, decide
 from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.metrics import Metrics
+from floatip_operator.rollout import Rollout
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +27,6 @@ TICK = 5.0
 """Seconds after which ages (Leases, claims) are looked at again although nothing happened."""
 _SETTLE = 0.05
 """Seconds that a burst of events gets to end before a decision is made from it."""
-_EVENT_LENGTH = 1024
-"""Characters of a message: an Event is read in a line."""
 POD_SECURITY_LEVEL = "privileged"
 """The agents use the host's network and a folder of the node."""
 _AT_ONCE = 16
@@ -65,6 +62,8 @@ class Reconciler:
         self._cluster_uid = ""
         self._service_ranges: list[str] = []
         self._granted: frozenset[str] | None = None
+        self._daemon_set = agents.daemon_set(settings.agents, settings.namespace) if settings.agents else None
+        self._rollout = Rollout(api, cluster)
         self.turned_at = 0.0
         self.listed = asyncio.Event()
 
@@ -117,9 +116,10 @@ class Reconciler:
             self._cluster.replace(kind, await self._api.list_all(path))
         if self._settings.labels_namespace:
             await self._label_namespace()
-        if self._settings.agents is not None:
-            wanted = agents.daemon_set(self._settings.agents, self._settings.namespace)
-            await self._api.ensure_daemon_set(wanted, agents.SETTINGS_DIGEST)
+        pods = await self._api.list_all(kube.pods(self._settings.namespace))
+        self._cluster.replace("Pod", filter(agents.is_agent, pods))
+        if self._daemon_set is not None:
+            self._rollout.take(await self._api.ensure_daemon_set(self._daemon_set, agents.SETTINGS_DIGEST))
         self._granted = None
         self.listed.set()
 
@@ -138,6 +138,7 @@ class Reconciler:
             cluster_ranges=self._service_ranges,
             virtual_router_ids=self._settings.virtual_router_ids,
             node_selector=self._settings.agents.node_selector if self._settings.agents else {},
+            agent_digest=agents.digest_of(self._daemon_set) if self._daemon_set else None,
         )
         if any(floating_ip.metadata.deletion_timestamp for floating_ip in snapshot.floating_ips):
             # Asked after the picture was taken: a CRD's deletion is older than those of its objects, so none slips through.
@@ -162,6 +163,7 @@ class Reconciler:
         await _all([self._finalizer(floating_ip, present=False) for floating_ip in plan.remove_finalizer])
         await _all([self._annotate(floating_ip, value) for floating_ip, value in plan.heard_again])
         await _all([self._tell(floating_ip, status, plan.events) for floating_ip, status in plan.statuses])
+        await _all([self._rollout.carry_out(plan.rollout)])
 
     async def _keep(self, kind: str, write: Awaitable[dict[str, Any]]) -> None:
         """Put the answer of a write into the picture, so that the next decision is not made from before it."""
@@ -174,7 +176,9 @@ class Reconciler:
         for event in events:
             if event.uid == floating_ip.metadata.uid:
                 log.info("%s: %s: %s", event.floating_ip, event.reason, event.message)
-                await self._api.record_event(_event(event))
+                about = {"apiVersion": names.API_VERSION, "kind": names.FLOATING_IP, "name": event.floating_ip}
+                about["uid"] = event.uid
+                await self._api.record_event(about, event.type, event.reason, event.message)
 
     async def _finalizer(self, floating_ip: FloatingIP, *, present: bool) -> None:
         others = [name for name in floating_ip.metadata.finalizers if name != names.FINALIZER]
@@ -214,28 +218,3 @@ def _identity(entry: FloatingIP | FloatingIPNode) -> dict[str, str]:
 
 def _version(entry: FloatingIP | FloatingIPNode) -> dict[str, str]:
     return {**_identity(entry), "resourceVersion": entry.metadata.resource_version}
-
-
-def _event(event: Event) -> dict[str, Any]:
-    """Named by what it says: what happens again is counted on the same object, as kubectl shows it."""
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    said = "\n".join((event.uid, event.type, event.reason, event.message))
-    digest = hashlib.sha256(said.encode()).hexdigest()[:16]
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{event.floating_ip}.{digest}", "namespace": "default"},
-        "involvedObject": {
-            "apiVersion": names.API_VERSION,
-            "kind": names.FLOATING_IP,
-            "name": event.floating_ip,
-            "uid": event.uid,
-        },
-        "type": event.type,
-        "reason": event.reason,
-        "message": event.message[:_EVENT_LENGTH],
-        "source": {"component": kube.FIELD_MANAGER},
-        "firstTimestamp": now,
-        "lastTimestamp": now,
-        "count": 1,
-    }

@@ -9,7 +9,7 @@ from floatip_api import names
 from floatip_api.conditions import Reason
 from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeSpec, FloatingIPStatus, VirtualRouter
 
-from floatip_operator.decide import acceptance, handover, priorities, rollout, sync_groups
+from floatip_operator.decide import acceptance, handover, priorities, rollout, sync_groups, upgrade
 from floatip_operator.decide.events import Event, events_between
 from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.decide.standing import Standing
@@ -31,20 +31,25 @@ class Plan:
     events: tuple[Event, ...] = ()
     secrets: frozenset[str] = frozenset()
     """The Secrets that agents must read: the whole set, to be compared by the writer."""
+    rollout: upgrade.Step = dataclasses.field(default_factory=upgrade.Step)
 
 
 def decide(snapshot: Snapshot) -> Plan:
     """The next step for the whole cluster."""
     standings = [Standing(floating_ip, snapshot) for floating_ip in snapshot.by_age]
     refusals = _refusals(standings, snapshot)
+    step = upgrade.next_step(snapshot)
     chosen: dict[str, int] = {}
-    entries: dict[str, list[VirtualRouter]] = orphans(snapshot, {standing.name for standing in standings})
+    unowned = orphans(snapshot, {standing.name for standing in standings})
+    entries = {node: handover.with_leave(routers, step.asked.get(node)) for node, routers in unowned.items()}
     statuses, events, add, remove = [], [], [], []
     for standing in standings:
         verdict, own = _one(standing, standings, refusals, chosen, snapshot)
-        leaving = handover.for_move(standing, snapshot)
+        leaving = {**handover.for_move(standing, snapshot), **step.asked}
         for node, routers in own.items():
             entries.setdefault(node, []).extend(handover.with_leave(routers, leaving.get(node)))
+        if step.stopped is not None and step.stopped.node in standing.present:
+            verdict = dataclasses.replace(verdict, rollout_stopped=str(step.stopped))
         floating_ip = standing.floating_ip
         is_deleted = floating_ip.metadata.deletion_timestamp is not None
         if names.FINALIZER not in floating_ip.metadata.finalizers:
@@ -66,6 +71,7 @@ def decide(snapshot: Snapshot) -> Plan:
         statuses=tuple(statuses),
         events=tuple(events),
         secrets=frozenset(secrets(entries)),
+        rollout=step,
     )
 
 

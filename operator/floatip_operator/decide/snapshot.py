@@ -25,13 +25,31 @@ class Node:
 
     name: str
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    is_ready: bool = True
+    """Its kubelet is there."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pod:
+    """An agent's Pod. `digest` tells from which settings it was made, `trouble` what the kubelet says of a container that does not run,
+    `age` seconds since the Pod was first seen in this condition (ready or not, ending or not)."""
+
+    name: str
+    uid: str
+    node: str
+    digest: str
+    is_ready: bool = True
+    is_leaving: bool = False
+    trouble: str | None = None
+    age: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
     """All ages are seconds by the operator's own monotonic clock: `lease_ages` since an agent's Lease was last seen to change,
-    `claim_ages` since a node was first seen Active for a FloatingIP without a break (keys: FloatingIP, node). `now` is
-    RFC 3339 text, for people."""
+    `claim_ages` since a node was first seen Active for a FloatingIP without a break (keys: FloatingIP, node), `asked_ages` since
+    a roll-out's request to leave was first seen in a node's entries, `pod_gone_ages` since a node's last Pod was seen to go. `now`
+    is RFC 3339 text, for people."""
 
     cluster_uid: str
     now: str
@@ -44,6 +62,11 @@ class Snapshot:
     unreadable: frozenset[str] = frozenset()
     """Nodes whose FloatingIPNode is there and cannot be read: nothing is known of what they hold."""
     claim_ages: Mapping[tuple[str, str], float] = dataclasses.field(default_factory=dict)
+    pods: tuple[Pod, ...] = ()
+    asked_ages: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    pod_gone_ages: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    agent_digest: str | None = None
+    """Of the settings that agents' Pods are to be made from; None: their DaemonSet is somebody else's."""
     cluster_ranges: tuple[str, ...] = ()
     """Pod and Service ranges, in which no floating address may lie."""
     virtual_router_ids: tuple[int, int] = (20, 250)

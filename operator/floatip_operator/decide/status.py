@@ -40,6 +40,7 @@ class Verdict:
     is_suspended: bool = False
     is_deleting: bool = False
     waits: str | None = None
+    rollout_stopped: str | None = None
 
 
 def fold(standing: Standing, verdict: Verdict, snapshot: Snapshot) -> FloatingIPStatus:
@@ -187,6 +188,8 @@ def _degraded(
 ) -> Said:
     if verdict.is_suspended or verdict.is_deleting:
         return False, Reason.AS_ASKED, "nothing is to be held"
+    if verdict.rollout_stopped is not None:
+        return True, Reason.ROLLOUT_STOPPED, f"the roll-out of new agents stopped at {verdict.rollout_stopped}"
     faults = [f"{node.name}: {node.reason}" for node in nodes if node.state == "Fault"]
     if faults:
         return True, Reason.NODE_FAULT, "; ".join(dict.fromkeys(faults))
