@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Location = tuple[int | str, ...]
+"""A place in a document: fields and indices."""
 
 _ACRONYMS = {"id": "ID", "ip": "IP", "mac": "MAC", "uid": "UID"}
 
@@ -34,6 +38,30 @@ class Model(BaseModel):
     def from_manifest(cls, document: object) -> Self:
         """Raises pydantic's `ValidationError`."""
         return cls.model_validate(document)
+
+    @classmethod
+    def from_newer(cls, document: Any, passed_over: list[Location]) -> Self:
+        """As `from_manifest`, of a document that a newer version may have written: fields that are not known here are passed over, their
+        places added to the list. Raises pydantic's `ValidationError`."""
+        known = copy.deepcopy(document)
+        while True:
+            try:
+                return cls.model_validate(known)
+            except ValidationError as error:
+                faults = error.errors(include_url=False)
+                unknown = [fault["loc"] for fault in faults if fault["type"] == "extra_forbidden"]
+                if not unknown:
+                    raise
+            passed_over += unknown
+            for location in unknown:
+                remove_at(known, location)
+
+
+def remove_at(document: Any, location: Location) -> None:
+    *parents, last = location
+    for part in parents:
+        document = document[part]
+    del document[last]
 
 
 class Metadata(BaseModel):

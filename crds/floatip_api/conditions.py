@@ -22,6 +22,7 @@ class Reason(StrEnum):
     ADDRESS_IS_NODE_ADDRESS = "AddressIsNodeAddress"
     ADDRESS_IN_CLUSTER_RANGE = "AddressInClusterRange"
     SYNC_GROUP_MISMATCH = "SyncGroupMismatch"
+    UNSUPPORTED_BY_AGENTS = "UnsupportedByAgents"
     PRIORITIES_EXHAUSTED = "PrioritiesExhausted"
     ALLOCATED = "Allocated"
     VIRTUAL_ROUTER_IDS_EXHAUSTED = "VirtualRouterIDsExhausted"

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from floatip_api import names, yaml_lines
-from floatip_api.base import Model
+from floatip_api.base import Model, remove_at
 from floatip_api.floatingip import FloatingIP
 from floatip_api.floatingipnode import FloatingIPNode, VirtualRouter
 from floatip_api.rule import faults_of
@@ -149,7 +149,7 @@ def _structural_faults(
         if any(fault["type"] != "extra_forbidden" for fault in faults):
             return found, None
         for fault in faults:
-            _remove(content, fault["loc"])
+            remove_at(content, fault["loc"])
 
 
 def _sentence(kind: str, message: str, value: Any) -> str:
@@ -172,13 +172,6 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
-
-
-def _remove(content: Any, path: yaml_lines.Path) -> None:
-    *parents, last = path
-    for part in parents:
-        content = content[part]
-    del content[last]
 
 
 def _duplicates(manifest: dict[str, Any], model: type[Model]) -> list[tuple[yaml_lines.Path, str]]:

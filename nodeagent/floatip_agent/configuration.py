@@ -17,6 +17,8 @@ from floatip_agent.reading import ConfigurationError
 from floatip_agent.routing import RouteConfiguration, RuleConfiguration, read_routes, read_rules
 
 FORMAT = 1
+"""Of `engine.json`. A new one is needed only for a field that a reader must not pass over: one without which a router would hold what it
+must not, or speak so that its peers do not hear it."""
 _MOST_ADDRESSES = 254
 """The count is one octet (RFC 9568 5.2.5), and a derived link-local address may come first."""
 
@@ -102,13 +104,15 @@ class Configuration:
     health: Mapping[str, Health] = dataclasses.field(default_factory=dict)
     generation: int = 0
     uid: str = ""
+    passed_over: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    """What could not be read of a saved copy, a sentence each."""
 
     def to_json(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
             "generation": self.generation,
             "uid": self.uid,
-            "routers": [dataclasses.asdict(router) for router in self.routers],
+            "routers": [_changed(router) for router in self.routers],
             "health": {name: dataclasses.asdict(health) for name, health in self.health.items()},
         }
 
@@ -142,11 +146,41 @@ class Configuration:
 
     @classmethod
     def loads(cls, text: bytes) -> Configuration:
+        """Read a saved copy, which another version may have written. Raises `ConfigurationError` when there is nothing to be made of it."""
         try:
             document = json.loads(text)
         except ValueError as error:
             raise ConfigurationError(f"not JSON: {error}") from error
-        return cls.from_json(document)
+        known, passed_over = _without_news(document)
+        return dataclasses.replace(cls.from_json(known), passed_over=tuple(passed_over))
+
+
+def _changed(router: RouterConfiguration) -> dict[str, Any]:
+    """Without what is as by default: an older version reads it unless something is used that it does not know."""
+    values = dataclasses.asdict(router)
+    return {
+        field.name: values[field.name] for field in dataclasses.fields(router) if values[field.name] != field.default
+    }
+
+
+def _without_news(document: Any) -> tuple[Any, list[str]]:
+    """A saved copy without what only another version knows, and what that was: a router of which a known field cannot be read is left out,
+    so that the others serve on."""
+    if not isinstance(document, dict) or not isinstance(document.get("routers"), list):
+        return document, []
+    routers, passed_over = [], []
+    for index, entry in enumerate(document["routers"]):
+        where, known = f"routers[{index}]", entry
+        if isinstance(entry, dict):
+            known = {name: value for name, value in entry.items() if name in _CHECKS}
+            passed_over += [f"{where}.{name} is not known and ignored" for name in sorted(entry.keys() - known.keys())]
+            try:
+                _router(known, where)
+            except ConfigurationError as error:
+                passed_over.append(f"{error}: this router is left out")
+                continue
+        routers.append(known)
+    return {**document, "routers": routers}, passed_over
 
 
 def _router(entry: object, where: str) -> RouterConfiguration:

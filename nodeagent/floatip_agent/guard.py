@@ -146,7 +146,7 @@ class Guard:
         """What the keeper saved; a broken copy is said and set aside."""
         path = self._options.state_dir / SAVED_NAME
         try:
-            return Configuration.loads(path.read_bytes())
+            saved = Configuration.loads(path.read_bytes())
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -157,6 +157,9 @@ class Guard:
             path.replace(broken)
             _say(f"the saved copy {path} is unusable: {error}; set aside as {broken.name}")
             return None
+        for sentence in saved.passed_over:
+            _say(f"the saved copy {path} is of another version: {sentence}")
+        return saved
 
     def _saved_marks(self) -> dict[marks.Key, dict[str, int]]:
         path = self._options.state_dir / marks.FILE_NAME

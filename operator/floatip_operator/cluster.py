@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import importlib.metadata
 import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from floatip_api import names
-from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode
+from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeStatus
 from pydantic import ValidationError
 
 from floatip_operator import agents
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 Object = dict[str, Any]
 Kind = TypeVar("Kind", FloatingIP, FloatingIPNode)
+_VERSION = importlib.metadata.version("floatip")
 _LEASE_PREFIX = names.agent_lease("")
 
 
@@ -122,6 +124,7 @@ class Cluster:
             ),
             asked_ages={node: now - at for node, (_, at) in self._asked.items()},
             pod_gone_ages={node: now - at for node, at in self._pods_gone.items()},
+            version=_VERSION,
             agent_digest=agent_digest,
             cluster_ranges=tuple(sorted({*cluster_ranges, *pod_ranges})),
             virtual_router_ids=virtual_router_ids,
@@ -132,7 +135,7 @@ class Cluster:
         """The objects as models. One that this version cannot read (written past the schema) is said once and left alone."""
         for name, entry in sorted(self._objects.get(kind, {}).items()):
             try:
-                yield model.from_manifest(entry)
+                yield _document(entry) if model is FloatingIPNode else model.from_manifest(entry)
             except ValidationError as error:
                 if (kind, name) not in self._refused:
                     self._refused.add((kind, name))
@@ -171,6 +174,14 @@ class Cluster:
         condition = (read.uid, read.is_ready, read.is_leaving)
         if self._pods_since.get(name, (None,))[0] != condition:
             self._pods_since[name] = (condition, self._clock())
+
+
+def _document(entry: Object) -> Any:
+    """A FloatingIPNode. What a newer agent says in fields that are not known here is passed over; a spec is ours and read strictly."""
+    document = FloatingIPNode.from_manifest({**entry, "status": None})
+    if "status" not in entry:
+        return document
+    return document.model_copy(update={"status": FloatingIPNodeStatus.from_newer(entry["status"], [])})
 
 
 def _node(entry: Object) -> Node:

@@ -165,7 +165,7 @@ class _Reading:
         if isinstance(running, Running):
             self.routers[read.key] = running
         else:
-            self._refuse(read.key, running, read.release)
+            self._refuse(read.key, running, read)
 
     def _run(self, read: Entry, written: Mapping[str, Any]) -> Running | str:
         """What runs, or why not."""
@@ -188,16 +188,16 @@ class _Reading:
         before = self._before.routers.get(read.configuration.key)
         return before.known_secrets.get(secret) if before else None
 
-    def _refuse(self, key: RouterKey, reason: str, release: str | None) -> None:
-        """What ran before runs on; but an order to let go is an order also when the rest of its entry is not understood."""
+    def _refuse(self, key: RouterKey, reason: str, read: Entry | Refused) -> None:
+        """What ran before runs on; but an order to let go or to hand over is one also when the rest of its entry is not understood."""
         self.refused[key] = reason
         running = self._before.routers.get(key)
         if running is not None:
-            configuration = dataclasses.replace(running.configuration, release=release)
+            configuration = dataclasses.replace(running.configuration, leave=read.leave, release=read.release)
             self.routers[key] = dataclasses.replace(running, configuration=configuration)
             self.secrets.update(running.secrets)
-        elif release is not None:
-            self.releases[key] = release
+        elif read.release is not None:
+            self.releases[key] = read.release
 
     def keep_missing(self) -> frozenset[RouterKey]:
         """Routers that run on without an entry, all but those that were told to let go."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from floatip_api import documents, v1alpha1
+from floatip_api.base import Location
 from pydantic import ValidationError
 
 from floatip_agent.configuration import Family, RouterConfiguration
@@ -36,6 +37,10 @@ class Entry:
         return self.configuration.key
 
     @property
+    def leave(self) -> str | None:
+        return self.configuration.leave
+
+    @property
     def release(self) -> str | None:
         return self.configuration.release
 
@@ -46,6 +51,7 @@ class Refused:
 
     reason: str
     key: tuple[str, Family] | None = None
+    leave: str | None = None
     release: str | None = None
     ignored_fields: tuple[str, ...] = ()
 
@@ -54,19 +60,22 @@ def read_entry(written: object, where: str) -> Entry | Refused:
     """`where` is the entry's place in the document, for messages: spec.virtualRouters[3]."""
     if not isinstance(written, Mapping):
         return Refused(f"{where}: an object is required, not {type(written).__name__}")
-    known = _without_nulls(written)
-    ignored: list[str] = []
+    passed_over: list[Location] = []
+    router, reason = None, ""
     try:
-        router = _read_known(known, where, ignored)
+        router = v1alpha1.VirtualRouter.from_newer(_without_nulls(written), passed_over)
     except ValidationError as error:
-        return Refused(_reason(error, where), _key(written), _release(written), tuple(ignored))
-    if broken := documents.check_virtual_router(router):
-        return Refused(f"{where}.{broken[0]}", _key(written), _release(written), tuple(ignored))
+        reason = _reason(error, where)
+    ignored = tuple(_path(where, location) for location in passed_over)
+    if router is not None and (broken := documents.check_virtual_router(router)):
+        reason = f"{where}.{broken[0]}"
+    if router is None or reason:
+        return Refused(reason, _key(written), _request(written, "leave"), _request(written, "release"), ignored)
     return Entry(
         _configuration(router),
         ProbeSet(tuple(map(_probe, router.probes)), router.family, router.interface),
         named(router),
-        tuple(ignored),
+        ignored,
     )
 
 
@@ -84,27 +93,6 @@ def _reason(error: ValidationError, where: str) -> str:
     return f"{_path(where, first['loc'])}: {value}{first['msg']}"
 
 
-def _read_known(fields: dict[str, Any], where: str, ignored: list[str]) -> v1alpha1.VirtualRouter:
-    """Take unknown fields out until only known ones are left. Raises ValidationError."""
-    while True:
-        try:
-            return v1alpha1.VirtualRouter.from_manifest(fields)
-        except ValidationError as error:
-            unknown = [fault["loc"] for fault in error.errors(include_url=False) if fault["type"] == "extra_forbidden"]
-            if not unknown:
-                raise
-            for location in unknown:
-                ignored.append(_path(where, location))
-                _remove(fields, location)
-
-
-def _remove(fields: Any, location: tuple[int | str, ...]) -> None:
-    *parents, last = location
-    for part in parents:
-        fields = fields[part]
-    del fields[last]
-
-
 def _path(where: str, location: tuple[int | str, ...]) -> str:
     return where + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
 
@@ -118,9 +106,9 @@ def _key(written: Mapping[str, Any]) -> tuple[str, Family] | None:
     return (name, "IPv6") if family == "IPv6" else None
 
 
-def _release(written: Mapping[str, Any]) -> str | None:
-    release = written.get("release")
-    request = release.get("requestID") if isinstance(release, Mapping) else None
+def _request(written: Mapping[str, Any], name: str) -> str | None:
+    asked = written.get(name)
+    request = asked.get("requestID") if isinstance(asked, Mapping) else None
     return request if isinstance(request, str) and request else None
 
 

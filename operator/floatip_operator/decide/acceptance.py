@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 
 from floatip_api.conditions import Reason
@@ -13,6 +14,8 @@ from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.decide.standing import Standing
 
 Refusal = tuple[Reason, str]
+_REFUSED = "refused: "
+"""How an agent begins its reason for an entry that it cannot run."""
 
 
 def refusal(standing: Standing, older: Iterable[Standing], snapshot: Snapshot) -> Refusal | None:
@@ -25,6 +28,41 @@ def refusal(standing: Standing, older: Iterable[Standing], snapshot: Snapshot) -
         or _virtual_router_id_in_use(standing, older)
         or _virtual_router_id_carried(standing, snapshot)
     )
+
+
+def unsupported(standing: Standing, snapshot: Snapshot) -> Refusal | None:
+    """What an agent of another version does not do of what it was told: it passed over a field, or refused the entry and runs an earlier
+    form. The entries go on all the same: they are what is to run once the agents can."""
+    for node in sorted(standing.present):
+        document = snapshot.document_of[node]
+        status = document.status
+        if status is None or status.agent is None or not snapshot.is_confirmed(node):
+            continue
+        agent = f"the agent of node {node}, version {status.agent.version},"
+        for index, field in filter(None, map(_ignored, status.ignored_fields)):
+            routers = document.spec.virtual_routers
+            if field != "leave" and index < len(routers) and routers[index].name == standing.name:
+                return Reason.UNSUPPORTED_BY_AGENTS, f"{agent} does not know {field}"
+        if status.agent.version != snapshot.version and (reason := _refused(standing, node)):
+            return Reason.UNSUPPORTED_BY_AGENTS, f"{agent} refuses it: {reason}"
+    return None
+
+
+def _ignored(text: str) -> tuple[int, str] | None:
+    """spec.virtualRouters[2].probes[0].udp -> 2, probes[0].udp"""
+    found = re.fullmatch(r"spec\.virtualRouters\[(\d+)\]\.(.+)", text)
+    return (int(found[1]), found[2]) if found else None
+
+
+def _refused(standing: Standing, node: str) -> str | None:
+    """The agent's reason why it does not run the entry as it is written."""
+    for said in standing.reported.get(node, []):
+        if said.state == "Fault" and said.reason and said.reason.startswith(_REFUSED):
+            return said.reason.removeprefix(_REFUSED)
+        for warning in said.warnings:
+            if warning.reason == "Refused":
+                return warning.message
+    return None
 
 
 def _address_in_use(standing: Standing, older: Iterable[Standing]) -> Refusal | None:

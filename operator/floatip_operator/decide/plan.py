@@ -119,6 +119,7 @@ def _one(
     if not any(router.release is None for routers in own.values() for router in routers):
         message = "no node with a living agent matches and has an interface whose subnet holds the first address"
         verdict = dataclasses.replace(verdict, unallocated=(Reason.NO_MATCHING_NODES, message))
+    verdict = dataclasses.replace(verdict, refusal=acceptance.unsupported(standing, snapshot))
     return dataclasses.replace(verdict, waits=handover.unusable_preference(standing, own)), own
 
 

@@ -65,6 +65,8 @@ class Snapshot:
     pods: tuple[Pod, ...] = ()
     asked_ages: Mapping[str, float] = dataclasses.field(default_factory=dict)
     pod_gone_ages: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    version: str = ""
+    """Of the operator itself."""
     agent_digest: str | None = None
     """Of the settings that agents' Pods are to be made from; None: their DaemonSet is somebody else's."""
     cluster_ranges: tuple[str, ...] = ()
