@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 
@@ -19,22 +20,27 @@ PERIOD = 200_000_000
 IN_A_LOOP = f"while :; do ip address delete {VIP}/32 dev eth0 2>/dev/null; sleep 0.02; done"
 
 
-def agent(host: Host, priority: int) -> EngineAgent:
+def agent(host: Host, priority: int, *, virtual_mac: bool = False) -> EngineAgent:
     addresses = (f"{VIP}/32", "10.9.0.101/32", "10.9.0.102/32")
-    made = EngineAgent(host, RouterConfiguration("elk", "IPv4", 51, addresses, priority, advertisement_interval=PERIOD))
+    router = RouterConfiguration(
+        "elk", "IPv4", 51, addresses, priority, advertisement_interval=PERIOD, virtual_mac=virtual_mac
+    )
+    made = EngineAgent(host, router)
     made.start()
     return made
 
 
-def take_out(host: Host, *addresses: str) -> None:
-    for address in addresses:
-        host.run(["ip", "address", "delete", f"{address}/32", "dev", "eth0"])
+def take_out(host: Host, address: str) -> None:
+    links = json.loads(host.run(["ip", "-json", "address", "show", "to", address]).stdout)
+    (name,) = [link["ifname"] for link in links if link.get("addr_info")]
+    host.run(["ip", "address", "delete", f"{address}/32", "dev", name])
 
 
-def test_by_hand_it_is_back_at_once_and_the_role_stays(lan: Lan) -> None:
+@pytest.mark.parametrize("virtual_mac", [False, True], ids=["eth0", "virtual MAC"])
+def test_by_hand_it_is_back_at_once_and_the_role_stays(lan: Lan, *, virtual_mac: bool) -> None:
     """Issue: "the address deleted by hand comes back within 1 s"."""
     host = lan.host("n1", "10.9.0.1/24")
-    active = agent(host, 200)
+    active = agent(host, 200, virtual_mac=virtual_mac)
     transitions = active.wait_for("Active").transitions
     with Sniffer(host) as seen:
         for times in (1, 2, 3):

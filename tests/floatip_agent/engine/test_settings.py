@@ -7,7 +7,7 @@ import socket
 
 import pytest
 from floatip_agent.ports import Interface
-from in_memory.bench import FOUR, PEER, SECOND, VIP, Bench, active
+from in_memory.bench import FOUR, OWN, PEER, SECOND, VIP, Bench, active
 
 
 class TestUnicast:
@@ -28,6 +28,19 @@ class TestUnicast:
     def test_each_peer_gets_every_advertisement_and_nobody_else(self) -> None:
         bench = active(self.SPEAKING)
         assert set(bench.node.destinations) == {PEER, socket.inet_aton("10.9.0.3")}
+
+    def test_who_is_no_peer_is_refused_counted_and_named(self) -> None:
+        bench = active(self.SPEAKING)
+        stranger = socket.inet_aton("10.9.0.9")
+        for _ in range(2):
+            bench.hear(255, source=stranger, destination=OWN)
+            bench.run(1)
+        state = bench.state()
+        assert (state.state, state.received, state.dropped) == ("Active", 0, {"NotAPeer": 2})
+        assert (state.warnings, state.mismatches) == (
+            {"WireMismatch": "10.9.0.9 is no peer"},
+            {"NotAPeer": ["10.9.0.9"]},
+        )
 
     def test_a_changed_list_is_no_transition(self) -> None:
         bench = active(self.SPEAKING)
