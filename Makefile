@@ -28,6 +28,15 @@ simulation: setup ## the VRRP core on simulated LANs: 100,000 router-hours, all 
 soak: setup ## 250 routers for 4 x 10 minutes, a hostile LAN for 4 x 60 s; ARGS="--seconds 60 --only garbage" shortens and chooses
 	@PYTHONPATH=tests $(PY) -m soak $(ARGS)
 
+mutation: proof-tools ## mutmut over the VRRP core, and what survived
+	@PYTHONPATH=tests $(PY) -m mutation
+
+fuzz: proof-tools ## atheris over the receive path: 10,000,000 inputs
+	@PYTHONPATH=tests $(PY) -m fuzzing $(ARGS)
+
+proof-tools: setup
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/proof.txt
+
 lint: setup ## ruff, mypy strict, import-linter, generated files up to date
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
@@ -40,4 +49,4 @@ generate: setup ## write crds/*.yaml and docs/reference.md from the models
 lock: ## requirements/*.txt with hashes, from pyproject.toml
 	@scripts/lock
 
-.PHONY: help setup demo demo-cluster images test simulation soak lint generate lock
+.PHONY: help setup demo demo-cluster images test simulation soak mutation fuzz proof-tools lint generate lock
