@@ -17,7 +17,7 @@ from floatip_agent.engine.executor import Channel, Executor
 from floatip_agent.engine.holdings import RETRY, Holdings
 from floatip_agent.engine.lateness import Lateness
 from floatip_agent.engine.links import Change, Links
-from floatip_agent.engine.router import Router
+from floatip_agent.engine.router import Router, is_another, spread_fault
 from floatip_agent.engine.schedule import Schedule
 from floatip_agent.marks import Marks
 from floatip_agent.messages import Applied, MarksRaised, Message, RouterGone
@@ -31,6 +31,8 @@ Key = tuple[str, Family]
 
 GROUPS_AT_ONCE = 64
 """Groups that are served before packets are looked at again."""
+ADDRESSES_AT_ONCE = 64
+"""Addresses that Backups that take over assign meanwhile; the last of these may exceed it."""
 UPKEEP = timers.SECOND
 """How often the lifetime of a router's addresses (3 s) is renewed and what failed is looked at."""
 _UPKEEP_AT_ONCE, _UPKEEP_GAP = 16, timers.SECOND // 100
@@ -149,22 +151,27 @@ class Engine:
         """What is due, the advertisements first; a part of it when it is much: `deadline` is in the past then. Unless all that
         arrived was heard, no Backup takes over: an advertisement that lies unread is proof of life."""
         waiting = []
-        handled = 0
-        while handled < GROUPS_AT_ONCE and (due := self._timeouts.take(now)) is not None:
+        groups, room = GROUPS_AT_ONCE, ADDRESSES_AT_ONCE
+        while groups and (due := self._timeouts.take(now)) is not None:
             deadline, name = due
             group = self.groups[name]
-            if not heard_all and not group.is_active:
-                waiting.append(due)
-                continue
-            handled += 1
+            if not group.is_active:
+                if not heard_all or room <= 0:
+                    waiting.append(due)
+                    continue
+                room -= sum(len(router.configuration.addresses) for router in self._members[name])
+            groups -= 1
             pairs = group.handle_timeout(now)
             if any(isinstance(action, actions.SendAdvertisement) for _, action in pairs):
                 self.lateness.add(now - deadline)
             self._execute(name, pairs, now)
         for deadline, name in waiting:
             self._timeouts.set(name, deadline)
+        counting = []
         while (counts := self._dampings.take(now)) is not None:
-            self._settle([self.routers[counts[1]]], now)
+            counting.append(self.routers[counts[1]])
+        if counting:
+            self._settle(counting, now)
         for key, addresses in self._announcements.take(now):
             self._executor.announce(self.routers[key], addresses)
         if now >= self._upkeep_not_before:
@@ -199,7 +206,7 @@ class Engine:
 
     def _configure(self, wanted: RouterConfiguration, health: Health, now: int) -> None:
         router = self.routers.get(wanted.key)
-        if router is not None and _is_another(router.configuration, wanted):
+        if router is not None and is_another(router.configuration, wanted):
             self._remove(wanted.key, "reconfigured", now)
             router = None
         if router is None:
@@ -284,7 +291,7 @@ class Engine:
         for router in members:
             if router.configuration.release is not None:
                 self._let_go(group, router, now)
-        if fault := _spread_fault(running):
+        if fault := spread_fault(running):
             self._execute(name, group.shutdown(fault), now)
             return
         lowest = min((router.own_priority for router in running), default=packet.OWNER)
@@ -359,7 +366,7 @@ class Engine:
     def _give_up(self, router: Router, now: int) -> None:
         """Never advertise what is not held: priority 0 and a fault."""
         members = self._members[router.group]
-        _spread_fault([other for other in members if other.configuration.release is None])
+        spread_fault([other for other in members if other.configuration.release is None])
         self._execute(router.group, self.groups[router.group].shutdown(router.assign_fault or ""), now)
         for member in members:
             self.report(member)
@@ -392,17 +399,3 @@ class Engine:
         if active_router != router.active_router:
             router.active_router = active_router
             self.report(router)
-
-
-def _is_another(old: RouterConfiguration, new: RouterConfiguration) -> bool:
-    """A different router on the wire; all other changes are taken in place."""
-    return (old.virtual_router_id, old.virtual_mac) != (new.virtual_router_id, new.virtual_mac)
-
-
-def _spread_fault(members: list[Router]) -> str | None:
-    """One member's fault keeps all of its sync group out, and the others say whose it is."""
-    faults = {router.key: fault for router in members if (fault := router.own_fault) is not None}
-    for router in members:
-        others = [f"{key[0]}/{key[1]}: {fault}" for key, fault in faults.items() if key != router.key]
-        router.group_fault = f"sync group: {others[0]}" if others else None
-    return next(iter(faults.values()), None)

@@ -237,3 +237,17 @@ class Router:
 def _listed(addresses: Sequence[bytes]) -> str:
     more = f" and {len(addresses) - _MOST_LISTED} more" if len(addresses) > _MOST_LISTED else ""
     return ", ".join(text_of(address) for address in addresses[:_MOST_LISTED]) + more
+
+
+def is_another(old: RouterConfiguration, new: RouterConfiguration) -> bool:
+    """A different router on the wire; all other changes are taken in place."""
+    return (old.virtual_router_id, old.virtual_mac) != (new.virtual_router_id, new.virtual_mac)
+
+
+def spread_fault(members: list[Router]) -> str | None:
+    """One member's fault keeps all of its sync group out, and the others say whose it is."""
+    faults = {router.key: fault for router in members if (fault := router.own_fault) is not None}
+    for router in members:
+        others = [f"{key[0]}/{key[1]}: {fault}" for key, fault in faults.items() if key != router.key]
+        router.group_fault = f"sync group: {others[0]}" if others else None
+    return next(iter(faults.values()), None)
