@@ -23,7 +23,7 @@ def run(name: str | None) -> int:
 
 
 def describe(floating_ip: dict[str, Any]) -> list[str]:
-    """One floating IP: a line for itself, one for each node, one for each condition that is not as it should be."""
+    """One floating IP: a line for itself, one for each node and its warnings, one for each condition that is not as it should be."""
     status = floating_ip.get("status", {})
     addresses = ", ".join(floating_ip["spec"]["addresses"])
     holder = ", ".join(status.get("activeNodes", [])) or "nobody"
@@ -35,6 +35,7 @@ def describe(floating_ip: dict[str, Any]) -> list[str]:
         lines.append(
             f"  {node['name']}  {node['family']}  {node['state']}  {priority}  {node.get('reason', '')}".rstrip()
         )
+        lines += [f"    {warning['reason']}: {warning['message']}" for warning in node.get("warnings", [])]
     for condition in status.get("conditions", []):
         if condition["status"] != _WELL.get(condition["type"], condition["status"]):
             lines.append(f"  {condition['type']}={condition['status']}  {condition['reason']}: {condition['message']}")

@@ -12,6 +12,7 @@ import pytest
 from floatip_agent.vrrp.packet import MULTICAST_IPV4, MULTICAST_IPV6, Wire, encode
 from lab.agents import Agent, StaticAgent
 from lab.network import Host, Lan
+from lab.programs import installed
 from lab.waiting import throughout, until
 from scapy.layers.inet import IP
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
@@ -76,6 +77,8 @@ def test_an_address_that_a_stranger_claims_is_told_with_its_hardware_address(lan
         f'floatip_address_claimed{{address="{VIP}",family="IPv4",floatingip="web",hardware_address="{MAC}"}} 1.0',
         f'floatip_address_claimed{{address="{VIP6}",family="IPv6",floatingip="web",hardware_address="{MAC}"}} 1.0',
     ]
+    shown = agent.host.run([installed("floatip-agent"), "status", f"--run-dir={agent.run}"]).stdout
+    assert f"warning: web/IPv4: AddressClaimed: {VIP} is claimed by {MAC} on eth0, too\n" in shown
     for _ in range(200):
         send(stranger, CLAIM, CLAIM6)
     assert set(agent.states().values()) == {"Active"}

@@ -22,7 +22,16 @@ STATUS = {
     "activeNodes": [NODE],
     "activeNode": NODE,
     "virtualRouterID": 51,
-    "nodes": [{"name": NODE, "family": "IPv4", "state": "Unknown", "priority": 150, "reason": "not heard of"}],
+    "nodes": [
+        {
+            "name": NODE,
+            "family": "IPv4",
+            "state": "Unknown",
+            "priority": 150,
+            "reason": "not heard of",
+            "warnings": [{"reason": "LoopedBack", "message": "its advertisements come back"}],
+        }
+    ],
     "conditions": [
         {
             "type": "Ready",
@@ -71,6 +80,7 @@ def test_status_says_who_holds_it_and_what_is_wrong(plane: ControlPlane, capsys:
     assert capsys.readouterr().out.splitlines() == [
         f"waits  192.0.2.94/24  router 51  held by {NODE}",
         f"  {NODE}  IPv4  Unknown  150  not heard of",
+        "    LoopedBack: its advertisements come back",
         "  Ready=False  HolderUnknown: last held by it",
     ]
     assert main(["status"]) == 0

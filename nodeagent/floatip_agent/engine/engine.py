@@ -390,12 +390,9 @@ class Engine:
         self.report(router)
 
     def _follow(self, router: Router, heard: packet.Advertisement, now: int) -> None:
-        """Note who is Active, or that another one is."""
+        """Note who is Active, or that another one is; told with the counters, since two that take turns would flood the keeper."""
         if isinstance(self.groups[router.group].members[router.key].state, Active):
             if heard.priority:
                 router.hear_rival(heard, now)
             return
-        active_router = heard.source if heard.priority else None
-        if active_router != router.active_router:
-            router.active_router = active_router
-            self.report(router)
+        router.active_router = heard.source if heard.priority else None

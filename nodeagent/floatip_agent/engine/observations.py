@@ -20,7 +20,8 @@ LIFE = 30 * timers.SECOND
 """After which what did not come again is forgotten; at least four periods."""
 PERIODS = 4
 _TOLD_OF_ONE_REASON = 4
-_SAID_ANEW_AFTER = timers.SECOND
+_SAID_ANEW_AFTER = 10 * timers.SECOND
+"""What a sender does may change; its words do so no more often, since they are written to the API."""
 
 _WORDS: Mapping[str, str] = {
     DropReason.AUTHENTICATION_TYPE: "authenticates in another way",
@@ -62,10 +63,12 @@ class Observations:
             odd.words, odd.said_at = words(), now
 
     def hear_rival(self, text: str, now: int, interval: int) -> None:
-        """An Active hears another. A rival is one that goes on: a loser's last word, on every ordinary fail-back, is none."""
+        """An Active hears another. A rival is one that goes on: a loser's last word, on every ordinary fail-back, is none. While
+        one is told it stays the one: two of them must not take turns in the status."""
         before, self._rival_at = self._rival_at, now
         if now - before <= PERIODS * interval:
-            self.warn("RivalHeard", text, now + PERIODS * interval)
+            _, told = self._warnings.get("RivalHeard", (0, text))
+            self.warn("RivalHeard", told, now + PERIODS * interval)
 
     def warn(self, reason: str, text: str, until: int) -> None:
         self._warnings[reason] = (until, text)

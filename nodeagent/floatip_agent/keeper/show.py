@@ -63,7 +63,13 @@ def table(status: dict[str, Any]) -> str:
     routers = status.get("virtualRouters", [])
     if not routers:
         return "\n".join([*lines, "no virtual routers", ""])
-    return "\n".join([*lines, *_aligned([_COLUMNS, *map(_row, routers)]), ""])
+    warnings = [line for router in routers for line in _warnings(router)]
+    return "\n".join([*lines, *_aligned([_COLUMNS, *map(_row, routers)]), *warnings, ""])
+
+
+def _warnings(router: dict[str, Any]) -> list[str]:
+    name = f"{router.get('name')}/{router.get('family')}"
+    return [f"warning: {name}: {said['reason']}: {said['message']}" for said in router.get("warnings", [])]
 
 
 def _row(router: dict[str, Any]) -> Sequence[str]:

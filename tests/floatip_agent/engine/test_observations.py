@@ -66,10 +66,11 @@ def test_each_sender_and_each_thing_it_does_has_its_words() -> None:
     }
 
 
-def test_the_words_are_those_of_the_last_second() -> None:
+def test_the_words_change_with_what_a_sender_does_but_not_with_each_packet() -> None:
     found = _seen(NOW)
-    found.see("WrongVersion", PEER, NOW + SECOND // 2, lambda: "speaks version 7")
-    found.see("WrongVersion", PEER, NOW + 2 * SECOND, lambda: "speaks version 9")
+    found.see("WrongVersion", PEER, NOW + 9 * SECOND, lambda: "speaks version 7")
+    assert found.warnings(SECOND) == {"WireMismatch": "10.9.0.2 speaks version 2"}
+    found.see("WrongVersion", PEER, NOW + 10 * SECOND, lambda: "speaks version 9")
     assert found.warnings(SECOND) == {"WireMismatch": "10.9.0.2 speaks version 9"}
 
 
@@ -78,6 +79,7 @@ def test_a_rival_is_told_for_four_of_its_periods() -> None:
     found.hear_rival("10.9.0.2 advertises too", NOW, SECOND)
     assert found.warnings(SECOND) == {}
     found.hear_rival("10.9.0.2 advertises too", NOW + 4 * SECOND, SECOND)
+    found.hear_rival("10.9.0.3 advertises too", NOW + 4 * SECOND, SECOND)
     assert found.warnings(SECOND) == {"RivalHeard": "10.9.0.2 advertises too"}
     found.forget(NOW + 8 * SECOND, SECOND)
     assert found.warnings(SECOND) == {}
