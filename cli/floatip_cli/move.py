@@ -28,10 +28,13 @@ def run(name: str, node: str, *, wait: float) -> int:
 
 
 def _move(name: str, node: str, *, wait: float) -> int:
-    status = kubectl.get(names.FLOATING_IPS, name).get("status", {})
+    floating_ip = kubectl.get(names.FLOATING_IPS, name)
+    status = floating_ip.get("status", {})
     check(name, node, status)
-    kubectl.annotate(names.FLOATING_IPS, name, names.PREFER_NODE, node)
-    back = f"the usual order comes back with: kubectl annotate fip {name} {names.PREFER_NODE}-"
+    group = _group(floating_ip)
+    for member in group:
+        kubectl.annotate(names.FLOATING_IPS, member, names.PREFER_NODE, node)
+    back = f"the usual order comes back with: kubectl annotate fip {' '.join(group)} {names.PREFER_NODE}-"
     if not wait:
         print(f"{name}: {node} comes first from now on; {back}")
         return 0
@@ -44,6 +47,16 @@ def _move(name: str, node: str, *, wait: float) -> int:
         status = kubectl.get(names.FLOATING_IPS, name).get("status", {})
     print(f"{name}: held by {node}, which comes first from now on; {back}")
     return 0
+
+
+def _group(floating_ip: dict[str, Any]) -> list[str]:
+    """All that move with it: a sync group goes where its members agree to go."""
+    name, group = floating_ip["metadata"]["name"], floating_ip["spec"].get("syncGroup")
+    if group is None:
+        return [name]
+    listed = kubectl.get(names.FLOATING_IPS)["items"]
+    others = [entry["metadata"]["name"] for entry in listed if entry["spec"].get("syncGroup") == group]
+    return sorted({name, *others})
 
 
 def check(name: str, node: str, status: dict[str, Any]) -> None:

@@ -323,6 +323,19 @@ def test_the_operator_labels_its_own_namespace_and_no_other(release: Release) ->
     assert denied(release.operator.patches("namespace", "kube-system", change))
 
 
+def test_the_operator_replaces_pods_of_its_own_namespace_and_makes_none(release: Release) -> None:
+    """For the roll-out of new agents. Their names are not known before, so the namespace is the limit."""
+    for namespace, may in ((NAMESPACE, True), ("default", False)):
+        pod = pod_object("n2")
+        pod["metadata"] = {"name": "replaced", "namespace": namespace}
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": pod["metadata"]}
+        pod["spec"]["serviceAccountName"] = "replaced"
+        release.plane.apply(yaml.safe_dump_all([account, pod]))
+        assert denied(release.operator.tries("create", "-f", "-", manifest=pod))
+        assert allowed(release.operator.tries("delete", "pod", "replaced", "-n", namespace, "--wait=false")) is may
+        assert allowed(release.operator.tries("get", "pods", "-n", namespace)) is may
+
+
 def test_the_operator_deletes_no_deployment(release: Release) -> None:
     """Only while it is uninstalled, by a Role of the hook."""
     assert denied(release.operator.tries("delete", "deployment", names.OPERATOR_DEPLOYMENT, f"-n={NAMESPACE}"))

@@ -157,6 +157,16 @@ def test_move_asks_and_says_when_it_is_done(plane: ControlPlane, capsys: pytest.
     assert "other: held by n2" in capsys.readouterr().out
 
 
+def test_move_takes_a_whole_sync_group_along(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
+    _say(plane, nodes=MOVABLE, activeNode="n1")
+    for name in ("other", "waits"):
+        plane.kubectl("patch", "fip", name, "--type=merge", "-p", json.dumps({"spec": {"syncGroup": "edge"}}))
+    assert main(["move", "other", "--to", "n2", "--no-wait"]) == 0
+    assert "kubectl annotate fip other waits floatip.dev/prefer-node-" in capsys.readouterr().out
+    for name in ("other", "waits"):
+        assert plane.get("fip", name)["metadata"]["annotations"][names.PREFER_NODE] == "n2"
+
+
 @pytest.mark.parametrize("arguments", [["other"], ["other", "--to", "N 1"], ["other", "--to", "n1", "--timeout", "0"]])
 def test_move_refuses_unusable_arguments(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
