@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -292,3 +293,20 @@ def test_the_engine_process_carries_no_kubernetes_and_no_event_loop() -> None:
     done = subprocess.run([sys.executable, "-P", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {script}"],
                           capture_output=True, text=True, check=True)  # fmt: skip
     assert done.stdout.strip() == "[]"
+
+
+def test_a_newer_versions_saved_copy_is_served_and_what_is_not_known_of_it_is_said(lan: Lan) -> None:
+    """Rolled back while the API is away: the saved copy is all there is."""
+    host = lan.host("n1", "10.9.0.1/24")
+    agent = EngineAgent(host, ROUTER)
+    saved = agent.state_dir / "engine.json"
+    document = json.loads(saved.read_text())
+    document["routers"][0]["color"] = "red"
+    document["routers"].append({**document["routers"][0], "name": "other", "transport": "Anycast"})
+    saved.write_text(json.dumps(document))
+    agent.start()
+    agent.wait_for("Active")
+    assert host.holds(VIP)
+    assert "routers[0].color is not known and ignored" in agent.log.read_text()
+    assert "routers[1].transport: " in agent.log.read_text()
+    assert saved.exists(), "not set aside"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from functools import cached_property
 
 from floatip_api.v1alpha1 import FloatingIPNode, Request, VirtualRouter, VirtualRouterStatus
 
@@ -65,11 +66,15 @@ class _Rollout:
         self._digest = digest
         # While an old Pod ends there may be two on a node.
         self._pods = {pod.node: pod for pod in sorted(snapshot.pods, key=lambda pod: pod.is_leaving)}
-        self._states: dict[str, dict[str, set[str]]] = {}
+
+    @cached_property
+    def _states(self) -> dict[str, dict[str, set[str]]]:
         """By FloatingIP and node, the states of its routers by the agents' last words."""
-        for document in snapshot.documents:
+        found: dict[str, dict[str, set[str]]] = {}
+        for document in self._snapshot.documents:
             for said in _said(document):
-                self._states.setdefault(said.name, {}).setdefault(document.metadata.name, set()).add(said.state)
+                found.setdefault(said.name, {}).setdefault(document.metadata.name, set()).add(said.state)
+        return found
 
     def next_step(self) -> Step:
         asked = [d.metadata.name for d in self._snapshot.documents if requested(d.spec.virtual_routers)]

@@ -163,6 +163,14 @@ def test_a_release_is_obeyed_also_when_the_rest_of_the_entry_is_not_understood()
     assert from_api(node(order)).releases == {("a", "IPv4"): "r1"}
 
 
+def test_and_so_is_a_request_to_hand_over() -> None:
+    """What runs on of a refused entry is an earlier form of it, which a roll-out asks to leave like any other."""
+    order = entry("a", priority=300, leave={"requestID": "l1"})
+    ran_before = from_api(node(entry("a")), node(order, generation=8))
+    assert ran_before.routers["a", "IPv4"].configuration.leave == "l1"
+    assert from_api(node(order)).routers == {}
+
+
 def test_entries_without_name_or_listed_twice_are_told() -> None:
     accepted = from_api(node({"family": "IPv4"}, "nonsense", entry("a", priority=1), entry("a", priority=2)))
     assert accepted.routers["a", "IPv4"].configuration.priority == 1
