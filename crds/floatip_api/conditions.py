@@ -37,6 +37,7 @@ class Reason(StrEnum):
     TWO_HOLDERS = "TwoHolders"
     RIVAL_HEARD = "RivalHeard"
     AS_ASKED = "AsAsked"
+    CHANGE_WAITS = "ChangeWaits"
     NO_BACKUP = "NoBackup"
     ROLLOUT_STOPPED = "RolloutStopped"
     NODE_FAULT = "NodeFault"

@@ -128,6 +128,14 @@ class VirtualRouterStatus(Model):
     since: DateTime | None = Field(default=None, description="When the state changed last, by the node's clock.")
     transitions: int | None = Field(default=None, description="State changes since the engine started.")
     reason: Annotated[str, Field(max_length=1024)] | None = Field(default=None, description="Why it is in this state.")
+    addresses: Annotated[list[AddressWithPrefix], Field(max_length=128)] = Field(
+        default=[], description="What it holds while Active, excluded addresses too."
+    )
+    digest: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None,
+        description="Of what it speaks and where (version, transport, authentication, interface ...): by it the operator sees what a node "
+        "that it cannot reach goes on with.",
+    )
     left_request_id: str | None = Field(
         default=None, description="The leave request that is done: the router stands by, and another one is Active."
     )

@@ -90,6 +90,8 @@ class RouterConfiguration:
     """A requestID: hand the role over once; while it stands the router comes last."""
     release: str | None = None
     """A requestID: let go for good and confirm. An explicit order, never implied by an absent entry."""
+    digest: str = ""
+    """Of the entry's wire, for the operator: the engine only says which one it runs."""
 
     @property
     def key(self) -> tuple[str, Family]:
@@ -303,5 +305,6 @@ _CHECKS: Mapping[str, Callable[[object, str], Any]] = {
     "group": reading.text,
     "leave": reading.text_or_none,
     "release": reading.text_or_none,
+    "digest": reading.text,
 }
 """One for each field of `RouterConfiguration`: the value and its place in the document in, the value out."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from floatip_agent.configuration import Configuration, Family, Health, read_health
@@ -71,6 +71,9 @@ class RouterState:
     noted: Mapping[str, int] = dataclasses.field(default_factory=dict)
     mismatches: Mapping[str, list[str]] = dataclasses.field(default_factory=dict)
     """Who goes on sending what is refused or noted: addresses by reason."""
+    addresses: Sequence[str] = dataclasses.field(default_factory=list)
+    """As configured, excluded ones too; `digest` likewise."""
+    digest: str = ""
     left: str | None = None
     """The requestID of a leave that is done: this router stands by, and another one is Active."""
     released: str | None = None

@@ -227,6 +227,8 @@ class Router:
             noted=dict(self.noted),
             warnings=self.observations.warnings(configuration.advertisement_interval),
             mismatches=self.observations.senders(configuration.advertisement_interval),
+            addresses=[*configuration.addresses, *configuration.excluded_addresses],
+            digest=configuration.digest,
             left=self.left,
             released=self.released,
             stale=stale,

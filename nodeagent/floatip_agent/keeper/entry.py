@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from floatip_api import documents, v1alpha1
+from floatip_api import documents, v1alpha1, wire
 from floatip_api.base import Location
 from pydantic import ValidationError
 
@@ -150,6 +150,7 @@ def _configuration(router: v1alpha1.VirtualRouter) -> RouterConfiguration:
         preempt_delay=router.preemption.delay_seconds * SECOND,
         group=router.sync_group or "",
         leave=router.leave.request_id if router.leave else None,
+        digest=wire.digest(router),
         release=router.release.request_id if router.release else None,
     )
 

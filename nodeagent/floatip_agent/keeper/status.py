@@ -100,6 +100,8 @@ def _reported(state: RouterState, warnings: list[v1alpha1.Warning]) -> v1alpha1.
         since=_text(datetime.fromtimestamp(state.since, UTC)),
         transitions=state.transitions,
         reason=state.reason[:_REASON_LENGTH],
+        addresses=list(state.addresses),
+        digest=state.digest or None,
         left_request_id=state.left,
         released_request_id=state.released,
         warnings=warnings,

@@ -31,6 +31,14 @@ def peers(standing: Standing, node: str, priorities: Mapping[str, int], snapshot
     return wanted if node == max(able, key=lambda name: (priorities[name], name), default=None) else []
 
 
+def unheard(standing: Standing, node: str, snapshot: Snapshot) -> set[str]:
+    """The speakers for whom a node stays silent: they do not listen to it yet."""
+    if standing.floating_ip.spec.vrrp.transport != "Unicast" or _speaks(standing, node):
+        return set()
+    others = [other for other in standing.entries if other != node and other not in standing.abandoned]
+    return {o for o in others if _speaks(standing, o) and not _listens(standing, o, node, snapshot)}
+
+
 def _sources(standing: Standing, node: str) -> set[str]:
     """Where its advertisements come from, by its agent's word."""
     return {said.source_address for said in standing.reported.get(node, []) if said.source_address is not None}

@@ -11,6 +11,7 @@ from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeSpec,
 
 from floatip_operator.decide import acceptance, handover, priorities, rollout, sync_groups, upgrade
 from floatip_operator.decide.events import Event, events_between
+from floatip_operator.decide.phases import Wait
 from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.decide.standing import Standing
 from floatip_operator.decide.status import Verdict, fold
@@ -92,7 +93,7 @@ def _one(
     floating_ip = standing.floating_ip
     if floating_ip.metadata.deletion_timestamp is not None:
         if snapshot.is_definition_deleted:
-            return Verdict(waits="the CRD is being deleted: that is no order to let go"), standing.entries
+            return Verdict(waits=Wait("the CRD is being deleted: that is no order to let go")), standing.entries
         return Verdict(is_deleting=True), rollout.let_go(standing, snapshot)
     is_suspended = floating_ip.spec.suspend
     kept = rollout.let_go(standing, snapshot) if is_suspended else standing.entries
@@ -113,14 +114,16 @@ def _one(
         return verdict, standing.entries  # entries follow once their removal is certain
     try:
         group = sync_groups.members(standing, everyone, refusals)
-        own = rollout.next_entries(standing, group, virtual_router_id, snapshot)
+        own, waits = rollout.next_entries(standing, group, virtual_router_id, snapshot)
     except priorities.PrioritiesExhausted as error:
         return dataclasses.replace(verdict, refusal=(Reason.PRIORITIES_EXHAUSTED, str(error))), standing.entries
     if not any(router.release is None for routers in own.values() for router in routers):
         message = "no node with a living agent matches and has an interface whose subnet holds the first address"
         verdict = dataclasses.replace(verdict, unallocated=(Reason.NO_MATCHING_NODES, message))
     verdict = dataclasses.replace(verdict, refusal=acceptance.unsupported(standing, snapshot))
-    return dataclasses.replace(verdict, waits=handover.unusable_preference(standing, own)), own
+    if waits is None and (unusable := handover.unusable_preference(standing, own)):
+        waits = Wait(unusable)
+    return dataclasses.replace(verdict, waits=waits), own
 
 
 def orphans(snapshot: Snapshot, known: set[str]) -> dict[str, list[VirtualRouter]]:

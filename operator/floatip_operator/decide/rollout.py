@@ -1,7 +1,6 @@
 """The next entries of one floating IP in the FloatingIPNodes: added, changed, asked to let go, taken off once that is confirmed.
 
-Two nodes are settled by VRRP only while they hear each other and agree on the wire. So a priority is given on only after its owner left
-it, and a change of the wire goes in phases: Backups out and confirmed, the Active changed and confirmed, Backups in.
+A priority is given on only after its owner left it; a change of the wire goes in phases.
 """
 
 from __future__ import annotations
@@ -11,21 +10,42 @@ from collections.abc import Mapping, Sequence
 from floatip_api.rendering import virtual_routers
 from floatip_api.v1alpha1 import Request, VirtualRouter
 
-from floatip_operator.decide import placement, priorities, sync_groups
-from floatip_operator.decide.peers import peers
+from floatip_operator.decide import phases, placement, priorities, sync_groups
+from floatip_operator.decide.peers import peers, unheard
+from floatip_operator.decide.phases import Entries, Wait, waiting
 from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.decide.standing import Standing
 
-Entries = dict[str, list[VirtualRouter]]
 
+def next_entries(
+    standing: Standing, group: Sequence[Standing], virtual_router_id: int, snapshot: Snapshot
+) -> tuple[Entries, Wait | None]:
+    """Entries by node, and what is not done yet. `group` are all that move together with it, itself among them.
 
-def next_entries(standing: Standing, group: Sequence[Standing], virtual_router_id: int, snapshot: Snapshot) -> Entries:
-    """Entries by node. `group` are all that move together with it, itself among them. Raises `priorities.PrioritiesExhausted`."""
-    desired = _desired(standing, _targets(group, snapshot), virtual_router_id, snapshot)
-    keeps = _in_phases(standing, desired, snapshot)
+    Raises `priorities.PrioritiesExhausted`.
+    """
+    wanted = _targets(group, snapshot)
+    desired = _desired(standing, wanted, virtual_router_id, snapshot)
+    keeps, waits = phases.step(standing, desired, snapshot)
     nodes = {*standing.entries, *standing.unlisted, *keeps}
     merged = {node: _merge(standing, node, keeps.get(node, []), snapshot) for node in sorted(nodes)}
-    return {node: entries for node, entries in merged.items() if entries}
+    entries = {node: routers for node, routers in merged.items() if routers}
+    return entries, waits or _unfinished(standing, wanted, keeps, snapshot)
+
+
+def _unfinished(standing: Standing, wanted: Mapping[str, int], keeps: Entries, snapshot: Snapshot) -> Wait | None:
+    """What else waits for another node's word: a priority, a place in a list of peers, a node's leave."""
+    for node, priority in wanted.items():
+        holders = {
+            other for other, values in standing.priorities_held().items() if priority in values and other != node
+        }
+        if holders and [router.priority for router in keeps.get(node, [])][:1] != [priority]:
+            return waiting(f"priority {priority} for {node}", holders, snapshot)
+    for node in keeps:
+        if deaf := unheard(standing, node, snapshot):
+            return waiting(f"{node}, which is silent until all list it as a peer,", deaf, snapshot)
+    leaving = set(standing.unconfirmed()) - keeps.keys()
+    return waiting("the change of nodes", leaving, snapshot) if leaving else None
 
 
 def let_go(standing: Standing, snapshot: Snapshot) -> Entries:
@@ -76,53 +96,6 @@ def _has_agent(node: str, snapshot: Snapshot) -> bool:
     """Only a node whose agent has spoken gets entries: one without could never confirm that it let go."""
     status = snapshot.document_of[node].status
     return status is not None and status.agent is not None
-
-
-def _in_phases(standing: Standing, desired: Entries, snapshot: Snapshot) -> Entries:
-    """What of the desired entries is safe to have now; a node that is left out is asked to let go."""
-    changed = {
-        node for node, routers in standing.present.items() if node in desired and _wire(routers) != _wire(desired[node])
-    }
-    if not changed:
-        waits = _disagrees(standing, desired) or any(
-            not snapshot.is_confirmed(node) for node in standing.active if snapshot.is_fresh(node)
-        )
-        return {node: entries for node, entries in desired.items() if not waits or node in standing.present}
-    keeper = _keeper(standing)
-    others = [node for node in standing.entries if node != keeper and node not in standing.abandoned]
-    if others:
-        return {keeper: standing.present[keeper]}
-    return {keeper: desired[keeper]} if keeper in desired else {}
-
-
-def _disagrees(standing: Standing, desired: Entries) -> bool:
-    """A node that may still hold it, even one on its way out, speaks otherwise than the desired routers: neither would hear the other."""
-    wanted = {router.family: _terms(router) for routers in desired.values() for router in routers}
-    return any(
-        wanted.get(router.family, _terms(router)) != _terms(router)
-        for node, routers in standing.entries.items()
-        if node not in standing.abandoned
-        for router in routers
-        if not standing.is_released(node, router)
-    )
-
-
-def _keeper(standing: Standing) -> str:
-    """The node that goes on through a change of the wire: the Active, else the one of highest priority."""
-    present = standing.present
-    return max(present, key=lambda node: (node in standing.active, present[node][0].priority, node))
-
-
-def _terms(router: VirtualRouter) -> tuple[object, ...]:
-    """What two routers must agree on to settle who holds the address. Version 3 learns the period from the Active."""
-    vrrp = router.vrrp
-    period = vrrp.advertisement_period_milliseconds if vrrp.version == 2 else None
-    return vrrp.version, vrrp.transport, vrrp.authentication, period
-
-
-def _wire(routers: list[VirtualRouter]) -> Mapping[str, object]:
-    """By family, all of a node's entry whose change must not meet an unchanged one elsewhere."""
-    return {router.family: (_terms(router), router.interface) for router in routers}
 
 
 def _merge(standing: Standing, node: str, wanted: list[VirtualRouter], snapshot: Snapshot) -> list[VirtualRouter]:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
 
+from floatip_api import names
 from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode
 
 UNKNOWN_AFTER = 40.0
@@ -100,15 +101,29 @@ class Snapshot:
 
     @cached_property
     def carriers(self) -> dict[str, set[str]]:
-        """By address without prefix: whose entries carry it on a node. An entry that was asked to let go and whose FloatingIP is gone does
+        """By address without prefix: whose entries carry it on a node, or whose router holds it by the agent's last word: a node that
+        cannot be reached goes on with what it had. An entry that was asked to let go and whose FloatingIP is gone does
         not count: that FloatingIP went only after the node confirmed, or after a human said that the node is off."""
-        known = {floating_ip.metadata.name for floating_ip in self.floating_ips}
+        known = {floating_ip.metadata.name: floating_ip for floating_ip in self.floating_ips}
         found: dict[str, set[str]] = {}
-        for router in (router for document in self.documents for router in document.spec.virtual_routers):
-            if router.name in known or router.release is None:
-                for text in [*router.addresses, *router.excluded_addresses]:
-                    found.setdefault(text.partition("/")[0], set()).add(router.name)
+        for document in self.documents:
+            for router in document.spec.virtual_routers:
+                if router.name in known or router.release is None:
+                    for text in [*router.addresses, *router.excluded_addresses]:
+                        found.setdefault(text.partition("/")[0], set()).add(router.name)
+            for said in document.status.virtual_routers if document.status else []:
+                owner = known.get(said.name)
+                is_over = owner is None or document.metadata.name in self.abandoned_by(owner)
+                if not is_over and said.released_request_id is None:
+                    for text in said.addresses:
+                        found.setdefault(text.partition("/")[0], set()).add(said.name)
         return found
+
+    def abandoned_by(self, floating_ip: FloatingIP) -> frozenset[str]:
+        """Nodes of which a human says that they are off; one that is heard again is not."""
+        text = floating_ip.metadata.annotations.get(names.ABANDON, "")
+        said = {name.strip() for name in text.split(",") if name.strip()}
+        return frozenset(node for node in said if not (self.is_fresh(node) and node in self.heard))
 
     def lease_age(self, node: str) -> float:
         return self.lease_ages.get(node, float("inf"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from functools import cached_property
 
-from floatip_api import names
+from floatip_api import names, wire
 from floatip_api.v1alpha1 import FloatingIP, NodeEntry, VirtualRouter, VirtualRouterStatus
 
 from floatip_operator.decide import links, placement
@@ -70,9 +70,7 @@ class Standing:
     @cached_property
     def abandoned(self) -> frozenset[str]:
         """Nodes of which a human says that they are off; one that is heard again is not."""
-        text = self.floating_ip.metadata.annotations.get(names.ABANDON, "")
-        said = {name.strip() for name in text.split(",") if name.strip()}
-        return frozenset(n for n in said if not (self.snapshot.is_fresh(n) and n in self.snapshot.heard))
+        return self.snapshot.abandoned_by(self.floating_ip)
 
     @property
     def preferred(self) -> str | None:
@@ -105,6 +103,17 @@ class Standing:
         status = self.floating_ip.status
         recorded = status.virtual_router_id if status else None
         return recorded or self.floating_ip.spec.virtual_router_id
+
+    def has_taken_up(self, node: str) -> bool:
+        """The node speaks as its entries say, by its agent's own word."""
+        said = {router.family: router for router in self.reported.get(node, [])}
+        for router in self.entries.get(node, []):
+            if router.release is not None:
+                continue
+            spoken = said[router.family].digest if router.family in said else None
+            if spoken != wire.digest(router) if spoken else not self.snapshot.is_confirmed(node):
+                return False
+        return True
 
     def is_released(self, node: str, router: VirtualRouter) -> bool:
         """The agent confirmed this very request: the addresses are out of the kernel."""

@@ -10,6 +10,7 @@ from floatip_api.rendering import family_of
 from floatip_api.v1alpha1 import Condition, Display, Family, FloatingIPStatus, NodeStatus, VirtualRouterStatus
 
 from floatip_operator.decide import links
+from floatip_operator.decide.phases import Wait
 from floatip_operator.decide.snapshot import UNKNOWN_AFTER, Snapshot
 from floatip_operator.decide.standing import Standing
 
@@ -39,7 +40,7 @@ class Verdict:
     unallocated: tuple[Reason, str] | None = None
     is_suspended: bool = False
     is_deleting: bool = False
-    waits: str | None = None
+    waits: Wait | None = None
     rollout_stopped: str | None = None
 
 
@@ -137,7 +138,7 @@ def _holders(standing: Standing, families: set[Family], snapshot: Snapshot) -> l
 def _accepted(verdict: Verdict) -> Said:
     if verdict.refusal is not None:
         return False, *verdict.refusal
-    return True, Reason.ACCEPTED, verdict.waits or "the object can be served"
+    return True, Reason.ACCEPTED, verdict.waits.text if verdict.waits else "the object can be served"
 
 
 def _allocated(standing: Standing, verdict: Verdict) -> Said:
@@ -156,7 +157,12 @@ def _ready(standing: Standing, verdict: Verdict, nodes: list[NodeStatus], holder
     if len(holders) > 1:
         return False, Reason.TWO_HOLDERS, f"{' and '.join(holders)} both claim it"
     if verdict.is_suspended:
-        return False, Reason.SUSPENDED, "suspended: held by nobody, as asked"
+        waiting = ", ".join(standing.unconfirmed())
+        return (
+            False,
+            Reason.SUSPENDED,
+            f"suspended: waiting for {waiting} to let go" if waiting else "suspended, as asked",
+        )
     if verdict.is_deleting:
         waiting = ", ".join(standing.unconfirmed())
         return False, Reason.DELETING, f"being deleted: waiting for {waiting} to let go" if waiting else "being deleted"
@@ -188,6 +194,8 @@ def _degraded(
 ) -> Said:
     if verdict.is_suspended or verdict.is_deleting:
         return False, Reason.AS_ASKED, "nothing is to be held"
+    if verdict.waits is not None and verdict.waits.is_stuck:
+        return True, Reason.CHANGE_WAITS, verdict.waits.text
     if verdict.rollout_stopped is not None:
         return True, Reason.ROLLOUT_STOPPED, f"the roll-out of new agents stopped at {verdict.rollout_stopped}"
     faults = [f"{node.name}: {node.reason}" for node in nodes if node.state == "Fault"]

@@ -105,14 +105,16 @@ def test_a_document_that_cannot_be_read_confirms_nothing_and_is_not_made_anew() 
 
 
 def test_the_last_word_of_a_dead_node_does_not_make_it_the_active() -> None:
-    """A change of the wire keeps the node that holds the address, and lets the others go first."""
+    """A change of the wire keeps the node that holds the address; of the dead one a human must say that it is off."""
     dead, active = (
         document("n1", [router()], [said("Active")]),
         document("n2", [router(priority=100)], [said("Active")]),
     )
-    wanted = floating_ip(nodes=NAMED, virtualRouterID=51, vrrp=VERSION_2)
+    wanted = floating_ip(
+        nodes=NAMED, virtualRouterID=51, vrrp=VERSION_2, metadata={"annotations": {names.ABANDON: "n1"}}
+    )
     plan = decide(snapshot([wanted], [dead, active], lease_ages={"n1": 900.0, "n2": 1.0}))
-    assert written(plan) == {"n1": [("web", 200, REQUEST)]}
+    assert written(plan) == {"n1": [("web", 200, None)], "n2": [("web", 100, None)]}
 
 
 def test_deleting_the_crd_is_no_order() -> None:
