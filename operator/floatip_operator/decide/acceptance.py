@@ -122,7 +122,8 @@ def _virtual_router_id_carried(standing: Standing, snapshot: Snapshot) -> Refusa
         return None
     for document in snapshot.documents:
         for router in document.spec.virtual_routers:
-            if router.name == standing.name or router.virtual_router_id != standing.virtual_router_id:
+            is_over = router.release is not None and router.name not in snapshot.floating_ip_of
+            if is_over or router.name == standing.name or router.virtual_router_id != standing.virtual_router_id:
                 continue
             first = ipaddress.ip_interface(router.addresses[0]).ip
             interface = links.interface_for(document, first, router.interface)

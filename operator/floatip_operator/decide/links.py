@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, Interface
 
@@ -36,6 +36,20 @@ def interface_for(document: FloatingIPNode, first: Address, named: str | None) -
         if network.version == first.version and first in network
     ]
     return min(matches, key=lambda match: match[:2])[2] if matches else None
+
+
+def sources_of(interface: Interface, addresses: Sequence[str]) -> set[str]:
+    """Where advertisements for these addresses would come from, as the agent chooses it: IPv4 the first own address, best one whose subnet
+    holds the first of them; IPv6 the link-local one."""
+    own = list(_read(interface))
+    floating = [ipaddress.ip_interface(text).ip for text in addresses]
+    found = set()
+    if first := next((address for address in floating if address.version == 4), None):
+        ipv4 = [known for known in own if known.version == 4]
+        found |= {str(known.ip) for known in sorted(ipv4, key=lambda known: first not in known.network)[:1]}
+    if any(address.version == 6 for address in floating):
+        found |= {str(known.ip) for known in [known for known in own if known.version == 6 and known.is_link_local][:1]}
+    return found
 
 
 def networks_of(interface: Interface) -> list[Network]:

@@ -7,8 +7,10 @@ one of highest priority. A node leaves the others' lists only when its entry is 
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 
+from floatip_operator.decide import links
 from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.decide.standing import Standing
 
@@ -19,9 +21,10 @@ def peers(standing: Standing, node: str, priorities: Mapping[str, int], snapshot
     if spec.vrrp.transport != "Unicast":
         return []
     others = [other for other in standing.entries if other != node and other not in standing.abandoned]
-    wanted = sorted(
-        {*(spec.vrrp.extra_peers or []), *(source for other in others for source in _sources(standing, other))}
-    )
+    told = {source for other in others for source in _sources(standing, other)}
+    coming = [name for name in priorities if name != node and name not in standing.abandoned]
+    expected = {source for name in coming if not _sources(standing, name) for source in _expected(standing, name)}
+    wanted = sorted({*(spec.vrrp.extra_peers or []), *told, *expected})
     if _speaks(standing, node):
         return wanted
     speakers = [other for other in others if _speaks(standing, other)]
@@ -42,6 +45,18 @@ def unheard(standing: Standing, node: str, snapshot: Snapshot) -> set[str]:
 def _sources(standing: Standing, node: str) -> set[str]:
     """Where its advertisements come from, by its agent's word."""
     return {said.source_address for said in standing.reported.get(node, []) if said.source_address is not None}
+
+
+def _expected(standing: Standing, node: str) -> set[str]:
+    """The same of one that has not taken part yet: without anybody to speak with the Active of a change to Unicast would let go."""
+    entry, document = standing.matching.get(node), standing.snapshot.document_of[node]
+    if entry is not None and entry.source_addresses:
+        return set(entry.source_addresses)
+    addresses = standing.floating_ip.spec.addresses
+    first = ipaddress.ip_interface(addresses[0]).ip
+    named = (entry.interface if entry else None) or standing.floating_ip.spec.interface
+    interface = links.interface_for(document, first, named)
+    return links.sources_of(interface, addresses) if interface else set()
 
 
 def _speaks(standing: Standing, node: str) -> bool:

@@ -52,7 +52,8 @@ def step(standing: Standing, desired: Entries, snapshot: Snapshot) -> tuple[Entr
     } | standing.unlisted.keys()
     if behind and not has_begun:
         return {**present, **off}, waiting("the change of the wire", behind, snapshot)
-    if all(_agree(present[node], routers) for node in present for routers in desired.values()):
+    stays = all(_interfaces(present[node]) == _interfaces(desired[node]) for node in changed)
+    if stays and all(_agree(present[node], routers) for node in present for routers in desired.values()):
         return {**{node: desired.get(node, present[node]) for node in present}, **off}, None
     keeper = _keeper(standing, present)
     others = live - {keeper}
@@ -87,6 +88,10 @@ def _agree(some: Iterable[VirtualRouter], others: Iterable[VirtualRouter]) -> bo
     """In every family that both have."""
     by_family = {router.family: router for router in others}
     return all(wire.agree(router, by_family.get(router.family, router)) for router in some)
+
+
+def _interfaces(routers: Iterable[VirtualRouter]) -> Mapping[str, str | None]:
+    return {router.family: router.interface for router in routers}
 
 
 def _differ(present: list[VirtualRouter], desired: list[VirtualRouter]) -> bool:

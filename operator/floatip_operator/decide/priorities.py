@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 SPREAD = (*range(200, 0, -20), *range(190, 0, -20))
 """200, 180 ... 20, then 190, 170 ... 10."""
@@ -65,11 +65,13 @@ def _below(priority: int, taken: set[int]) -> int:
     raise PrioritiesExhausted(f"too many nodes share priority {priority}")
 
 
-def next_step(wanted: Mapping[str, int], held: Mapping[str, set[int]]) -> dict[str, int | None]:
+def next_step(
+    wanted: Mapping[str, int], held: Mapping[str, set[int]], reachable: Collection[str] | None = None
+) -> dict[str, int | None]:
     """What each node may have now, None for wait. `held` are the values a node has or has not confirmed to have left.
 
-    A value is free when nobody else holds it. Where nodes wait for each other in a circle, the first of them steps aside to
-    a value that nobody holds or wants.
+    A value is free when nobody else holds it. Where nodes wait for each other in a circle, the first of them that can be reached steps
+    aside to a value that nobody holds or wants, the nearest to the one it wants. `reachable` absent: all can.
     """
     step: dict[str, int | None] = {}
     for node, priority in wanted.items():
@@ -79,7 +81,11 @@ def next_step(wanted: Mapping[str, int], held: Mapping[str, set[int]]) -> dict[s
     blocked = [node for node, value in step.items() if value is None]
     if blocked and all(held.get(node) for node in blocked) and _is_circle(blocked, wanted, held):
         used = set(wanted.values()).union(*held.values())
-        step[blocked[0]] = next((value for value in range(254, 0, -1) if value not in used), None)
+        free = [value for value in range(OWNER - 1, 0, -1) if value not in used]
+        is_aside = any(held[node].difference(wanted.values()) for node in blocked)
+        aside = [node for node in blocked if reachable is None or node in reachable]
+        if free and aside and not is_aside:
+            step[aside[0]] = min(free, key=lambda value: abs(value - wanted[aside[0]]))
     return step
 
 

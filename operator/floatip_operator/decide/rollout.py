@@ -5,16 +5,17 @@ A priority is given on only after its owner left it; a change of the wire goes i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from floatip_api.rendering import virtual_routers
 from floatip_api.v1alpha1 import Request, VirtualRouter
 
-from floatip_operator.decide import phases, placement, priorities, sync_groups
+from floatip_operator.decide import phases, priorities
 from floatip_operator.decide.peers import peers, unheard
 from floatip_operator.decide.phases import Entries, Wait, waiting
 from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.decide.standing import Standing
+from floatip_operator.decide.targets import targets
 
 
 def next_entries(
@@ -24,7 +25,7 @@ def next_entries(
 
     Raises `priorities.PrioritiesExhausted`.
     """
-    wanted = _targets(group, snapshot)
+    wanted = targets(group, snapshot)
     desired = _desired(standing, wanted, virtual_router_id, snapshot)
     keeps, waits = phases.step(standing, desired, snapshot)
     nodes = {*standing.entries, *standing.unlisted, *keeps}
@@ -34,18 +35,23 @@ def next_entries(
 
 
 def _unfinished(standing: Standing, wanted: Mapping[str, int], keeps: Entries, snapshot: Snapshot) -> Wait | None:
-    """What else waits for another node's word: a priority, a place in a list of peers, a node's leave."""
+    """What else waits for another node's word; what may wait for ever is said first."""
+    waits = list(_waits(standing, wanted, keeps, snapshot))
+    return next((wait for wait in waits if wait.is_stuck), waits[0] if waits else None)
+
+
+def _waits(standing: Standing, wanted: Mapping[str, int], keeps: Entries, snapshot: Snapshot) -> Iterator[Wait]:
+    """Priorities, places in lists of peers, nodes that are to leave."""
+    held = standing.priorities_held()
     for node, priority in wanted.items():
-        holders = {
-            other for other, values in standing.priorities_held().items() if priority in values and other != node
-        }
+        holders = {other for other, values in held.items() if priority in values and other != node}
         if holders and [router.priority for router in keeps.get(node, [])][:1] != [priority]:
-            return waiting(f"priority {priority} for {node}", holders, snapshot)
+            yield waiting(f"priority {priority} for {node}", holders, snapshot)
     for node in keeps:
         if deaf := unheard(standing, node, snapshot):
-            return waiting(f"{node}, which is silent until all list it as a peer,", deaf, snapshot)
-    leaving = set(standing.unconfirmed()) - keeps.keys()
-    return waiting("the change of nodes", leaving, snapshot) if leaving else None
+            yield waiting(f"{node}, which is silent until all list it as a peer,", deaf, snapshot)
+    if leaving := set(standing.unconfirmed()) - keeps.keys():
+        yield waiting("the change of nodes", leaving, snapshot)
 
 
 def let_go(standing: Standing, snapshot: Snapshot) -> Entries:
@@ -54,31 +60,14 @@ def let_go(standing: Standing, snapshot: Snapshot) -> Entries:
     return {node: entries for node, entries in merged.items() if entries}
 
 
-def _targets(group: Sequence[Standing], snapshot: Snapshot) -> dict[str, int]:
-    """Who is to take part, and with which priority in the end: one answer for a whole sync group."""
-    lead = sync_groups.lead(group)
-    present = {node: routers[0].priority for node, routers in lead.present.items()}
-    active = {node for member in group for node in member.active}
-    order = placement.rendezvous(sync_groups.seed(lead), lead.matching)
-
-    def can_join(node: str) -> bool:
-        return all(placement.can_hold(member.floating_ip, node, member.matching[node], snapshot) for member in group)
-
-    chosen = placement.candidates(lead.floating_ip, order, present.keys(), active, can_join, snapshot)
-    taking_part = [node for node in order if node in chosen and _has_agent(node, snapshot)]
-    given = {node: p for node in taking_part if (p := lead.matching[node].priority) is not None}
-    held = [entry for member in group for entry in member.priorities_held().items()]
-    leaving = {value for node, values in held if node not in chosen for value in values}
-    preferred = next((member.preferred for member in group if member.preferred is not None), None)
-    return priorities.targets(taking_part, given, present, leaving, preferred)
-
-
 def _desired(standing: Standing, wanted: Mapping[str, int], virtual_router_id: int, snapshot: Snapshot) -> Entries:
     """The entries of all who are to take part, with the priorities as far as these are free now."""
     spec, name = standing.floating_ip.spec, standing.name
     present = {node: routers[0].priority for node, routers in standing.present.items()}
+    fresh = {node for node in wanted if snapshot.is_fresh(node)}
+    steps = priorities.next_step(wanted, standing.priorities_held(), fresh)
     found: Entries = {}
-    for node, granted in priorities.next_step(wanted, standing.priorities_held()).items():
+    for node, granted in steps.items():
         priority = granted if granted is not None else present.get(node)
         if priority is not None:
             found[node] = virtual_routers(
@@ -86,16 +75,10 @@ def _desired(standing: Standing, wanted: Mapping[str, int], virtual_router_id: i
                 spec,
                 virtual_router_id=virtual_router_id,
                 priority=priority,
-                entry=standing.matching[node],
+                entry=standing.matching.get(node),
                 peers=peers(standing, node, wanted, snapshot),
             )
     return found
-
-
-def _has_agent(node: str, snapshot: Snapshot) -> bool:
-    """Only a node whose agent has spoken gets entries: one without could never confirm that it let go."""
-    status = snapshot.document_of[node].status
-    return status is not None and status.agent is not None
 
 
 def _merge(standing: Standing, node: str, wanted: list[VirtualRouter], snapshot: Snapshot) -> list[VirtualRouter]:

@@ -95,6 +95,10 @@ class Snapshot:
         return self.node_of[node].labels.get(ZONE, "")
 
     @cached_property
+    def floating_ip_of(self) -> dict[str, FloatingIP]:
+        return {floating_ip.metadata.name: floating_ip for floating_ip in self.floating_ips}
+
+    @cached_property
     def by_age(self) -> tuple[FloatingIP, ...]:
         """The oldest first: it wins every conflict."""
         return tuple(sorted(self.floating_ips, key=lambda f: (f.metadata.creation_timestamp, f.metadata.uid)))
@@ -104,7 +108,7 @@ class Snapshot:
         """By address without prefix: whose entries carry it on a node, or whose router holds it by the agent's last word: a node that
         cannot be reached goes on with what it had. An entry that was asked to let go and whose FloatingIP is gone does
         not count: that FloatingIP went only after the node confirmed, or after a human said that the node is off."""
-        known = {floating_ip.metadata.name: floating_ip for floating_ip in self.floating_ips}
+        known = self.floating_ip_of
         found: dict[str, set[str]] = {}
         for document in self.documents:
             for router in document.spec.virtual_routers:

@@ -11,9 +11,21 @@ REQUEST = {"requestID": "uid-web-1"}
 
 
 def test_nobody_joins_beside_an_active_that_leaves_with_the_old_version() -> None:
+    """It takes the new version up first, and stays until the other stands by."""
     wanted = floating_ip(nodes=ONLY_N2, virtualRouterID=51, vrrp=VERSION_2)
     active = document("n1", [router()], [said("Active")])
-    assert written(decide(snapshot([wanted], [active, document("n2")]))) == {"n1": [("web", 200, "uid-web-1")]}
+    assert written(decide(snapshot([wanted], [active, document("n2")]))) == {"n1": [("web", 200, None)]}
+    changed = router(vrrp=VERSION_2)
+    unconfirmed = document("n1", [changed], [said("Active")], generation=2, observed=1)
+    assert written(decide(snapshot([wanted], [unconfirmed, document("n2")]))) == {}
+    confirmed = document("n1", [changed], [said("Active")])
+    assert written(decide(snapshot([wanted], [confirmed, document("n2")]))) == {"n2": [("web", 100, None)]}
+    second = document("n2", [router(priority=100, vrrp=VERSION_2)], [said("Backup", priority=100)])
+    assert written(decide(snapshot([wanted], [confirmed, second]))) == {"n1": [("web", 200, "uid-web-1")]}
+
+
+def test_nobody_joins_beside_one_that_was_asked_to_go_with_the_old_version() -> None:
+    wanted = floating_ip(nodes=ONLY_N2, virtualRouterID=51, vrrp=VERSION_2)
     leaving = document("n1", [router(release=REQUEST)], [said("Active")])
     assert written(decide(snapshot([wanted], [leaving, document("n2")]))) == {}
     gone = document("n1", [router(release=REQUEST)], [said("Initialize", releasedRequestID="uid-web-1")])
