@@ -60,7 +60,8 @@ def _expected(standing: Standing, node: str) -> set[str]:
 
 
 def _speaks(standing: Standing, node: str) -> bool:
-    return any(router.peers for router in standing.entries.get(node, []))
+    """Also on its way out, until it has confirmed that it let go."""
+    return any(router.peers and not standing.is_released(node, router) for router in standing.entries.get(node, []))
 
 
 def _listens(standing: Standing, speaker: str, node: str, snapshot: Snapshot) -> bool:
