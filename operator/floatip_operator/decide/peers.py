@@ -8,7 +8,7 @@ one of highest priority. A node leaves the others' lists only when its entry is 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from floatip_operator.decide import links
 from floatip_operator.decide.snapshot import Snapshot
@@ -22,8 +22,7 @@ def peers(standing: Standing, node: str, priorities: Mapping[str, int], snapshot
         return []
     others = [other for other in standing.entries if other != node and other not in standing.abandoned]
     told = {source for other in others for source in _sources(standing, other)}
-    coming = [name for name in priorities if name != node and name not in standing.abandoned]
-    expected = {source for name in coming if not _sources(standing, name) for source in _expected(standing, name)}
+    expected = _expected(standing, node, priorities) if _goes_on(standing, node) else set()
     wanted = sorted({*(spec.vrrp.extra_peers or []), *told, *expected})
     if _speaks(standing, node):
         return wanted
@@ -47,8 +46,18 @@ def _sources(standing: Standing, node: str) -> set[str]:
     return {said.source_address for said in standing.reported.get(node, []) if said.source_address is not None}
 
 
-def _expected(standing: Standing, node: str) -> set[str]:
-    """The same of one that has not taken part yet: without anybody to speak with the Active of a change to Unicast would let go."""
+def _goes_on(standing: Standing, node: str) -> bool:
+    """It speaks already, or did by multicast: without anybody to speak with it would let go."""
+    return _speaks(standing, node) or any(r.vrrp.transport == "Multicast" for r in standing.present.get(node, []))
+
+
+def _expected(standing: Standing, node: str, candidates: Iterable[str]) -> set[str]:
+    """Where the advertisements of the others will come from, of those that take no part yet."""
+    coming = [name for name in candidates if name != node and name not in standing.abandoned]
+    return {source for name in coming if not _sources(standing, name) for source in _to_be(standing, name)}
+
+
+def _to_be(standing: Standing, node: str) -> set[str]:
     entry, document = standing.matching.get(node), standing.snapshot.document_of[node]
     if entry is not None and entry.source_addresses:
         return set(entry.source_addresses)
