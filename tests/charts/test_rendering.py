@@ -127,6 +127,14 @@ def test_the_operator_reads_the_agents_settings(helm: Helm) -> None:
     assert pod["serviceAccountName"] == "floatip-agent"
 
 
+def test_the_agents_metrics_address_is_of_the_nodes_family(helm: Helm) -> None:
+    """Brackets around either; `test_static_mode.py` tries both."""
+    text = rendered(helm)["ConfigMap", "floatip-agent-settings"]["data"]["agent.yaml"]
+    pod = daemon_set(AgentSettings.from_manifest(yaml.safe_load(text)), names.DEFAULT_NAMESPACE)["spec"]["template"]
+    (keeper,) = (entry for entry in pod["spec"]["containers"] if entry["name"] == "keeper")
+    assert "[$(HOST_IP)]:9405" in keeper["command"]
+
+
 def test_without_kube_proxy_all_of_it_asks_the_api_server_by_its_address(helm: Helm) -> None:
     given = rendered(helm, "--set", "kubernetesServiceHost=192.0.2.10")
     expected = {"KUBERNETES_SERVICE_HOST": "192.0.2.10", "KUBERNETES_SERVICE_PORT": "6443"}

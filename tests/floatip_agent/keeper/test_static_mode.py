@@ -137,6 +137,17 @@ def test_metrics_health_and_a_port_that_is_taken(agent: StaticAgent, node: Host)
         taken.server_close()
 
 
+@pytest.mark.parametrize(("address", "url"), [("10.9.0.1", "10.9.0.1"), ("fd09::1", "[fd09::1]")])
+def test_a_metrics_address_in_brackets_is_of_either_family(lan: Lan, address: str, url: str) -> None:
+    """The Pod's is `[$(HOST_IP)]:9405`: nobody knows the family before."""
+    node = lan.host("node", "10.9.0.1/24", "fd09::1/64")
+    agent = Agent.static(node, entry(), arguments=["--metrics-address", f"[{address}]:9405"])
+    agent.start()
+    asked = ["curl", "-s", "-g", f"http://{url}:9405/healthz"]
+    until(lambda: node.run(asked, check=False).stdout == "ok\n", WITHIN, f"it answers on {url}")
+    agent.kill()
+
+
 def test_status_for_people(agent: StaticAgent, node: Host) -> None:
     program = installed("floatip-agent")
     shown = node.run([program, "status", f"--run-dir={agent.run}"]).stdout.splitlines()
