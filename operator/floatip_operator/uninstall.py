@@ -1,7 +1,8 @@
 """`floatip-operator uninstall`: what must be done before an installation may be deleted.
 
 It takes the lead from the running operator, so that nobody undoes it, has every node let go, and removes what no manifest of the release
-lists: DaemonSet, FloatingIPNodes, Leases, finalizers. When a node does not confirm, it gives the lead back: then nothing has changed.
+lists: DaemonSet, FloatingIPNodes, Leases, finalizers. Nobody is asked to let go while a node that may hold something is not heard of. When
+it cannot be done it gives the lead back, and the operator serves everything again.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ async def run(api: kube.Kube, settings: Settings, timeout: float) -> int:  # noq
 
     async def let_go() -> None:
         await asyncio.sleep(FORMER_LEADER_ENDS)
+        await progress.all_heard.wait()
+        progress.begin()
+        cluster.changed.set()
         await progress.settled.wait()
 
     async def work() -> None:
@@ -69,39 +73,55 @@ async def run(api: kube.Kube, settings: Settings, timeout: float) -> int:  # noq
 
 
 class _Progress:
-    """What the latest decision left open."""
+    """Looks on until `begin`; then has everybody let go. What the latest decision left open."""
 
     def __init__(self) -> None:
-        self.settled = asyncio.Event()
+        self.all_heard, self.settled = asyncio.Event(), asyncio.Event()
         self.living: set[str] = set()
         """Nodes whose agent was heard while this looked on: a Lease that was there before may be a dead agent's."""
-        self._plan: Plan | None = None
-        self._holders: dict[str, list[str]] = {}
+        self._has_begun = False
+        self._holders: dict[str, list[str]] | None = None
+
+    def begin(self) -> None:
+        self._has_begun = True
 
     def decide(self, snapshot: Snapshot) -> Plan:
-        self._plan = leaving.decide(snapshot)
-        self._holders = leaving.holders(snapshot)
         self.living = {name for name in snapshot.heard if snapshot.is_fresh(name)}
-        if self._plan == Plan() and not self._holders:
-            self.settled.set()
-        else:
-            self.settled.clear()
-        return self._plan
+        self._holders = leaving.holders(snapshot)
+        _turn(self.all_heard, self._holders.keys() <= self.living)
+        if not self._has_begun:
+            return Plan()
+        plan = leaving.decide(snapshot)
+        _turn(self.settled, plan == Plan() and not self._holders)
+        return plan
 
     def obstacle(self) -> str:
-        if self._plan is None:
-            return "the cluster could not be read; the operator's Lease was given back"
+        if self._holders is None:
+            return "the cluster could not be read"
         if not self._holders:
             return "every node has let go, but not all could be removed; try again"
-        lines = [f"  {node}: {', '.join(texts)}" for node, texts in self._holders.items()]
+        if self._has_begun:
+            said, nodes = "these nodes have not confirmed that they let go", set(self._holders)
+        else:
+            said, nodes = (
+                "nobody was asked to let go, as these nodes are not heard of",
+                self._holders.keys() - self.living,
+            )
         return "\n".join(
             [
-                "these nodes have not confirmed that they let go:",
-                *lines,
-                "The operator leads again, and everything is served as before. Bring their agents back, or, if a node is off,",
-                "say so by `floatip forget NODE`; then uninstall again.",
+                f"{said}:",
+                *(f"  {node}: {', '.join(self._holders[node])}" for node in sorted(nodes)),
+                "The operator leads again and serves everything. Bring their agents back, or, if a node is off, say so by",
+                "`floatip forget NODE`; then uninstall again.",
             ]
         )
+
+
+def _turn(event: asyncio.Event, to: bool) -> None:
+    if to:
+        event.set()
+    else:
+        event.clear()
 
 
 async def _beside(work: Awaitable[None], *parts: Awaitable[None]) -> None:

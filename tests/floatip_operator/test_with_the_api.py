@@ -293,12 +293,41 @@ def _deploy(world: World) -> None:
         world.plane.apply(yaml.safe_dump({"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec}))
 
 
+def _asked_to_let_go(world: World) -> None:
+    """Both, once both have renewed their Leases."""
+    last = 0.0
+
+    def asked() -> bool:
+        nonlocal last
+        if time.monotonic() - last > 5:
+            last = time.monotonic()
+            for node in NODES:
+                world.heartbeat(node)
+        return all("release" in world.entries(node)[0] for node in NODES)
+
+    world.until(asked, "both are asked to let go")
+
+
+def test_nobody_is_asked_to_let_go_while_a_node_is_not_heard_of(world: World) -> None:
+    """The others would take their addresses down for an uninstallation that must fail."""
+    _running(world)
+    uninstalling = _uninstall(world, 25)
+    until(lambda: world.operators[0].poll() == 1, 20, "it leads")
+    while uninstalling.poll() is None:
+        world.heartbeat("n1")
+        assert not any("release" in world.entries(node)[0] for node in NODES)
+        time.sleep(1)
+    assert uninstalling.returncode == 1
+    assert uninstalling.stderr
+    assert "as these nodes are not heard of:\n  n2: elk\n" in uninstalling.stderr.read()
+
+
 def test_uninstalled_and_installed_again(world: World) -> None:
     """No address, no DaemonSet, no finalizer; the FloatingIP stays, and the next installation serves it by the same router ID."""
     _running(world)
     _deploy(world)
-    uninstalling = _uninstall(world, 60)
-    world.until(lambda: all("release" in world.entries(node)[0] for node in NODES), "both are asked to let go")
+    uninstalling = _uninstall(world, 90)
+    _asked_to_let_go(world)
     assert world.operators.pop(0).wait(timeout=20) == 1, "the former leader ends itself"
     throughout(lambda: uninstalling.poll() is None, 2.0, "it waits for both")
     for node in NODES:
@@ -324,12 +353,12 @@ def test_an_uninstallation_that_a_node_does_not_confirm_changes_nothing(world: W
     _running(world)
     _deploy(world)
     world.start_operator()
-    uninstalling = _uninstall(world, 15)
-    world.until(lambda: "release" in world.entries("n1")[0], "n1 is asked")
+    uninstalling = _uninstall(world, 40)
+    _asked_to_let_go(world)
     world.obey("n1", "Backup")
-    _, said = uninstalling.communicate(timeout=30)
+    _, said = uninstalling.communicate(timeout=60)
     assert uninstalling.returncode == 1
-    assert "n2: elk" in said
+    assert "these nodes have not confirmed that they let go:\n  n2: elk\n" in said
     assert "floatip forget" in said
     assert world.plane.get("daemonset", names.AGENT_DAEMON_SET, "-n", NAMESPACE)
     world.until(
