@@ -26,7 +26,9 @@ from wire.sniffer import send
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 
-MONITORING = Path(__file__).resolve().parents[2] / "charts" / "floatip" / "monitoring"
+ROOT = Path(__file__).resolve().parents[2]
+MONITORING = ROOT / "charts" / "floatip" / "monitoring"
+MONITORING_PAGE = ROOT / "docs" / "monitoring.md"
 NODES = {"n1": ["10.9.0.1/24"], "n2": ["10.9.0.2/24"]}
 OPERATOR = "10.9.0.10"
 ADDRESS = "10.9.0.100"
@@ -144,8 +146,19 @@ def test_every_alert_can_be_evaluated_and_says_what_is_so(scraped: Prometheus) -
 @pytest.mark.parametrize("target", ["10.9.0.1", OPERATOR], ids=["agent", "operator"])
 def test_names_and_forms_are_prometheus_own(scraped: Prometheus, target: str) -> None:
     """`promtool check metrics` knows the conventions: units, suffixes, help texts."""
-    with scraped.host.entered(), urllib.request.urlopen(f"http://{target}:9405/metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    assert "floatip_" in text
-    done = promtool("check", "metrics", stdin=text)
+    done = promtool("check", "metrics", stdin=exposition(scraped, target))
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_the_docs_have_every_metric_and_no_other(scraped: Prometheus) -> None:
+    shown = exposition(scraped, "10.9.0.1") + exposition(scraped, OPERATOR)
+    types = dict(re.findall(r"^# TYPE (floatip_\w+) (\w+)$", shown, re.MULTILINE))
+    told = re.findall(r"`(floatip_\w+)[{`]", MONITORING_PAGE.read_text())
+    created = {name for name in types if name.endswith("_created")}
+    assert set(types) - created == set(told)
+
+
+def exposition(prometheus: Prometheus, address: str) -> str:
+    with prometheus.host.entered(), urllib.request.urlopen(f"http://{address}:9405/metrics", timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
