@@ -108,7 +108,10 @@ class Router:
     def damped(self, links: Mapping[str, Interface], now: int) -> Mapping[str, Interface]:
         """The links as they count for this router."""
         down, up = self.configuration.link_down_delay, self.configuration.link_up_delay
-        return self.damping.look(links, down, up, now) if down or up else links
+        if not down and not up:
+            self.damping = Damping()
+            return links
+        return self.damping.look(links, down, up, now)
 
     def parameters(self, *, breaks_ties: bool) -> Parameters:
         """What the core runs with. Only for a bound router."""

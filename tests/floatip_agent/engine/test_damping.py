@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from floatip_agent.engine.damping import Damping
 from floatip_agent.ports import Interface
+from in_memory.bench import ETH0, FOUR, Bench, active
 
 DOWN, UP = 150, 500
+MILLISECOND = 1_000_000
 
 
 def links(**states: bool) -> dict[str, Interface]:
@@ -101,3 +105,63 @@ def test_what_counts_is_all_that_is_changed() -> None:
     damping.look({"eth0": link}, DOWN, UP, 0)
     down = Interface(7, "eth0", False, b"\2\0\0\0\0\2")
     assert damping.look({"eth0": down}, DOWN, UP, 1)["eth0"] == Interface(7, "eth0", True, b"\2\0\0\0\0\2")
+
+
+class TestEngine:
+    """The engine asks for the deadline and does nothing before it."""
+
+    DAMPED = dataclasses.replace(
+        FOUR, interface="eth0", link_down_delay=DOWN * MILLISECOND, link_up_delay=UP * MILLISECOND
+    )
+
+    def _carrier(self, bench: Bench, *, is_up: bool) -> None:
+        bench.node.change("eth0", lambda link: dataclasses.replace(link, is_up=is_up))
+        bench.engine.interfaces_changed(bench.now)
+
+    def test_a_flap_is_not_seen_in_what_is_done(self) -> None:
+        bench = active(self.DAMPED)
+        self._carrier(bench, is_up=False)
+        bench.run((DOWN - 1) / 1000)
+        self._carrier(bench, is_up=True)
+        bench.run(2)
+        assert [kind for kind, _, _ in bench.node.take() if kind in {"assign", "release"}] == []
+        assert bench.state().state == "Active"
+
+    def test_down_counts_at_the_deadline_and_up_at_the_other(self) -> None:
+        bench = active(self.DAMPED)
+        self._carrier(bench, is_up=False)
+        down_at = bench.now + DOWN * MILLISECOND
+        assert bench.engine.deadline == down_at
+        bench.run(DOWN / 1000)
+        assert (bench.state().state, bench.state().reason) == ("Fault", "interface eth0 is down")
+        assert bench.node.held("eth0") == set()
+        self._carrier(bench, is_up=True)
+        bench.run((UP - 1) / 1000)
+        assert bench.state().state == "Fault"
+        bench.run(0.001)
+        assert bench.state().state == "Backup"
+
+    def test_a_tracked_interface_is_damped_too(self) -> None:
+        eth1 = Interface(3, "eth1", True, bytes(6))
+        bench = Bench(ETH0, eth1)
+        bench.apply(dataclasses.replace(self.DAMPED, tracked_interfaces=(("eth1", 40),)))
+        bench.node.change("eth1", lambda link: dataclasses.replace(link, is_up=False))
+        bench.engine.interfaces_changed(bench.now)
+        assert bench.state().effective_priority == 100
+        bench.run(DOWN / 1000)
+        assert bench.state().effective_priority == 60
+
+    def test_a_router_that_goes_meanwhile_leaves_no_deadline(self) -> None:
+        bench = active(self.DAMPED)
+        self._carrier(bench, is_up=False)
+        bench.apply()
+        bench.run(1)
+        assert bench.engine.deadline is None
+
+    def test_delays_that_are_taken_away_meanwhile_count_at_once(self) -> None:
+        bench = active(self.DAMPED)
+        self._carrier(bench, is_up=False)
+        bench.apply(dataclasses.replace(self.DAMPED, link_down_delay=0, link_up_delay=0))
+        assert bench.state().state == "Fault"
+        bench.run(1)
+        assert bench.state().state == "Fault"

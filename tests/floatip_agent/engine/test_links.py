@@ -41,6 +41,15 @@ class TestLook:
         (change,) = links.look({})
         assert (change.own, OWN in change.lost, links.own) == ((ETH0,), True, {})
 
+    def test_a_new_hardware_address(self) -> None:
+        links = Links()
+        (change,) = links.look({"eth0": ETH0})
+        assert not change.has_new_mac
+        (change,) = links.look({"eth0": dataclasses.replace(ETH0, mac=bytes.fromhex("020000000051"))})
+        assert change.has_new_mac
+        (change,) = links.look({})
+        assert not change.has_new_mac
+
     def test_one_of_ours_before_one_of_the_nodes_own(self) -> None:
         links = Links()
         (change,) = links.look({"eth0": dataclasses.replace(ETH0, addresses=(OURS, *ETH0.addresses))})
