@@ -11,6 +11,7 @@ import itertools
 import json
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ from lab.waiting import until
 PACKAGES = {"8.4": debian.Package("frr", "bookworm"), "10.3": debian.Package("frr", "trixie")}
 """By version; only the newer one can leave the pseudo-header out of the IPv4 checksum."""
 OLDER, NEWER = PACKAGES
+
+_END = bytes(3)
+"""Before the status byte that ends an answer of the vty; 0 is success."""
 
 _serial = itertools.count()
 
@@ -77,25 +81,35 @@ class Frr:
         self._end(signal.SIGKILL)
 
     def command(self, *lines: str) -> str:
-        """Of the vty, in order. Raises `RuntimeError`."""
-        vtysh = [*self._package.command("usr/bin/vtysh"), "--vty_socket", str(self._folder), "-d", "vrrpd"]
-        options = [word for line in lines for word in ("-c", line)]
-        return self.host.run([*vtysh, *options]).stdout
+        """Each line to vrrpd's vty, as vtysh sends it; the last one's output. Raises `RuntimeError`."""
+        output = b""
+        with socket.socket(socket.AF_UNIX) as vty:
+            vty.settimeout(10)
+            vty.connect(str(self._folder / "vrrpd.vty"))
+            for line in ("enable", *lines):
+                vty.sendall(line.encode() + b"\0")
+                output = b""
+                while output[-4:-1] != _END:
+                    output += vty.recv(65536)
+                if output[-1]:
+                    raise RuntimeError(f"vrrpd: {line}: {output[-1]}: {output[:-4].decode().strip()}")
+        return output[:-4].decode()
 
     def status(self) -> list[dict[str, Any]]:
         """`show vrrp json`."""
         status: list[dict[str, Any]] = json.loads(self.command("show vrrp json"))
         return status
 
-    def _start(self, daemon: str, socket: str) -> subprocess.Popen[bytes]:
-        (self._folder / socket).unlink(missing_ok=True)
+    def _start(self, daemon: str, listens_at: str) -> subprocess.Popen[bytes]:
+        (self._folder / listens_at).unlink(missing_ok=True)
         (modules,) = (self._package.folder / "usr/lib").glob("*/frr/modules")
         command: list[str | Path] = [*self._package.command(f"usr/lib/frr/{daemon}")]
         command += ["--vty_socket", self._folder, "--socket", self._folder / "zserv", "--vty_port=0"]
         command += ["--moduledir", modules, "--config_file", self._folder / f"{daemon}.conf"]
         command += ["--pid_file", self._folder / f"{daemon}.pid", "--log=stdout"]
-        process = self.host.popen(command, log=self.log)
-        until(lambda: (self._folder / socket).exists() or process.poll() is not None, 10, f"{daemon}: {self.log}")
+        # zebra complains without end that there is no mgmtd.
+        process = self.host.popen(command, log=self.log if daemon == "vrrpd" else self._folder / "zebra.out")
+        until(lambda: (self._folder / listens_at).exists() or process.poll() is not None, 10, f"{daemon}: {self.log}")
         if process.poll() is not None:
             raise RuntimeError(f"{daemon} ended: {self.log.read_text()}")
         return process
@@ -113,4 +127,5 @@ class Frr:
         settings = {"ipv4/conf/all/arp_ignore": 1, "ipv4/conf/all/ignore_routes_with_linkdown": 1}
         for name, value in settings.items():
             self.host.run(["sh", "-c", f"echo {value} > /proc/sys/net/{name}"])
+        self.host.run(["ip", "link", "set", router.link, "protodown", "on"])  # as a Backup's is
         self.host.run(["ip", "link", "set", router.link, "up"])

@@ -43,7 +43,8 @@ class Program:
         return self.process.wait(timeout=seconds)
 
     def kill(self) -> None:
-        """SIGKILL to all of its processes at once: the first, which would start the others again, before them."""
+        """SIGKILL to all of its processes at once: frozen first, or the engine would leave in good order in the moment
+        between two signals."""
 
         def none_left() -> bool:
             alive = self.processes()
@@ -52,6 +53,8 @@ class Program:
             return not alive
 
         first = self.process
+        for process in self.processes():
+            os.kill(process, signal.SIGSTOP)
         until(none_left, 10, f"{self._command[0]} is gone")
         first.wait(timeout=10)
 

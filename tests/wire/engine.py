@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -44,12 +42,6 @@ class EngineAgent(Program):
         """0 while there is none."""
         children = Path(f"/proc/{self.guard}/task/{self.guard}/children").read_text().split()
         return int(children[0]) if children else 0
-
-    def kill(self) -> None:
-        """At once: frozen first, or the engine would leave in good order in the moment between the two signals."""
-        for process in self.processes():
-            os.kill(process, signal.SIGSTOP)
-        super().kill()
 
     def picture(self) -> list[Message]:
         """What a keeper hears when it connects; empty when there is no engine."""

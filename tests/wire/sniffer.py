@@ -67,12 +67,22 @@ class Sniffer:
 
     def advertisements(self, source: str, router_id: int = 51) -> list[tuple[int, int]]:
         """When and with which priority a host advertised."""
+        return [
+            (at, priority)
+            for at, frame, priority in self._vrrp(router_id)
+            if (frame.getlayer(IP) or frame[IPv6]).src == source
+        ]
+
+    def senders(self, router_id: int) -> list[tuple[int, str, int]]:
+        """When, from which hardware address and with which priority somebody advertised."""
+        return [(at, str(frame.src), priority) for at, frame, priority in self._vrrp(router_id)]
+
+    def _vrrp(self, router_id: int) -> list[tuple[int, Ether, int]]:
         found = []
         for at, frame in self._read():
-            below = frame.getlayer(IP) or frame.getlayer(IPv6)
-            message = frame.getlayer(VRRPv3) or frame.getlayer(VRRP)
-            if below is not None and message is not None and below.src == source and message.vrid == router_id:
-                found.append((at, int(message.priority)))
+            message = frame.payload.payload  # not the one that an ICMP error quotes
+            if isinstance(message, VRRP | VRRPv3) and message.vrid == router_id:
+                found.append((at, frame, int(message.priority)))
         return found
 
     def gratuitous_arps(self, address: str) -> list[tuple[int, str]]:

@@ -1,0 +1,70 @@
+"""The peers that a test of this folder runs beside: each a parameter, skipped with the reason where it cannot be had."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+from lab import debian, frr, keepalived
+from lab.network import Lan
+from peers import ways
+from peers.neighbors import FrrPeer, KeepalivedPeer, Peer
+from peers.pairing import Pairing
+from peers.ways import Way
+from wire.sniffer import Sniffer
+
+BESIDE_KEEPALIVED = (
+    ways.V2,
+    ways.V2_PASSWORD,
+    ways.V2_UNICAST,
+    ways.V3,
+    ways.V3_UNICAST,
+    ways.V3_IPV6,
+    ways.V3_IPV6_UNICAST,
+)
+BESIDE_FRR = (ways.V3, ways.V3_IPV6)
+SPOKEN: dict[str, tuple[Callable[..., Peer], tuple[Way, ...]]] = {
+    "keepalived-2.2": (functools.partial(KeepalivedPeer, version=keepalived.OLDER), BESIDE_KEEPALIVED),
+    "keepalived-2.3": (
+        functools.partial(KeepalivedPeer, version=keepalived.NEWER),
+        (*BESIDE_KEEPALIVED, ways.V3_MESSAGE_ONLY),
+    ),
+    "frr-8.4": (functools.partial(FrrPeer, version=frr.OLDER), BESIDE_FRR),
+    "frr-10.3": (functools.partial(FrrPeer, version=frr.NEWER), (*BESIDE_FRR, ways.V3_MESSAGE_ONLY)),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker("peers")
+
+
+@pytest.fixture(params=SPOKEN)
+def pairing(request: pytest.FixtureRequest, lan: Lan) -> Iterator[Pairing]:
+    """The agent and a peer on one LAN, every way at once."""
+    make_peer, spoken = SPOKEN[request.param]
+    with pairing_on(lan, spoken, make_peer) as pairing:
+        yield pairing
+
+
+@contextlib.contextmanager
+def pairing_on(lan: Lan, spoken: Sequence[Way], make_peer: Callable[..., Peer]) -> Iterator[Pairing]:
+    for name, addresses in (("agent", ways.AGENT), ("peer", ways.PEER)):
+        lan.host(name, *(f"{address}/{ways.PREFIX[family]}" for family, address in addresses.items()))
+    with Sniffer(lan.hosts["agent"]) as seen:
+        yield Pairing(lan, spoken, or_skip(make_peer), seen)
+
+
+def or_skip(make_peer: Callable[..., Peer]) -> Callable[..., Peer]:
+    """Makes the peer, or skips the test with what is missing."""
+
+    def attempt(*arguments: Any, **named: Any) -> Peer:
+        try:
+            return make_peer(*arguments, **named)
+        except debian.DebianError as missing:
+            pytest.skip(str(missing))
+
+    return attempt

@@ -1,0 +1,116 @@
+"""keepalived and FRR as what a test needs of a peer: one process that runs all ways, told what to do in one word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Protocol
+
+from lab.frr import Frr, Router
+from lab.keepalived import Keepalived
+from lab.network import Host
+from peers import ways
+from peers.ways import Way
+
+
+class Peer(Protocol):
+    """A router of its own on the host, for every way with the same priority."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None:
+        """SIGTERM."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+    def change_priority(self, priority: int) -> None:
+        """While it runs."""
+
+    def held(self) -> set[str]:
+        """The addresses that its kernel answers for."""
+
+
+class KeepalivedPeer:
+    """Implements `Peer`."""
+
+    def __init__(
+        self, host: Host, spoken: Sequence[Way], version: str, priority: int, *, preempts: bool = True
+    ) -> None:
+        self._host = host
+        self._ways = spoken
+        self._preempts = preempts
+        self._daemon = Keepalived(host, self._configuration(priority), version)
+        self.start, self.stop, self.kill = self._daemon.start, self._daemon.stop, self._daemon.kill
+
+    def change_priority(self, priority: int) -> None:
+        self._daemon.write(self._configuration(priority))
+        self._daemon.reload()
+
+    def held(self) -> set[str]:
+        return {address.partition("/")[0] for address in self._host.addresses("eth0")}
+
+    def _configuration(self, priority: int) -> str:
+        return "\n".join(instance(way, priority, "" if self._preempts else "nopreempt") for way in self._ways)
+
+
+def instance(way: Way, priority: int, *more: str, addresses: Sequence[str] | None = None) -> str:
+    """keepalived's words for a way."""
+    listed = addresses if addresses is not None else [way.prefixed]
+    lines = [
+        "state BACKUP",
+        "interface eth0",
+        f"version {way.version}",
+        f"virtual_router_id {way.virtual_router_id}",
+        f"priority {priority}",
+        f"advert_int {way.period / 1000:g}",
+        *more,
+    ]
+    if way.password is not None:
+        lines.append(f"authentication {{\n auth_type PASS\n auth_pass {way.password}\n }}")
+    if way.checksum == "MessageOnly":
+        lines.append("v3_checksum_as_v2")
+    if way.is_unicast:
+        lines += [f"unicast_src_ip {ways.PEER[way.family]}", f"unicast_peer {{\n {ways.AGENT[way.family]}\n }}"]
+    if way.checksum == "OldUnicast":
+        lines.append("old_unicast_checksum")
+    if way.family == "IPv6":
+        listed = [f"{way.link_local}/64", *listed]
+    listing = "\n".join(listed)
+    return f"vrrp_instance {way.name} {{\n" + "\n".join(lines) + f"\nvirtual_ipaddress {{\n{listing}\n}}\n}}\n"
+
+
+class FrrPeer:
+    """Implements `Peer`."""
+
+    def __init__(
+        self, host: Host, spoken: Sequence[Way], version: str, priority: int, *, preempts: bool = True
+    ) -> None:
+        self._host = host
+        self._ways = spoken
+        self._routers = [Router(way.virtual_router_id, way.prefixed) for way in spoken]
+        self._daemon = Frr(host, self._routers, version)
+        routers = (self._router(way, priority, preempts) for way in spoken)
+        self._daemon.write("\n".join(["interface eth0", *(line for router in routers for line in router)]) + "\n")
+        self.start, self.stop, self.kill = self._daemon.start, self._daemon.stop, self._daemon.kill
+
+    def change_priority(self, priority: int) -> None:
+        lines = [f"vrrp {way.virtual_router_id} priority {priority}" for way in self._ways]
+        self._daemon.command("configure terminal", "interface eth0", *lines)
+
+    def held(self) -> set[str]:
+        """Its links with the addresses are always there, without a carrier while it is a Backup."""
+        links = json.loads(self._host.run(["ip", "-json", "address", "show"]).stdout)
+        return {entry["local"] for link in links if "LOWER_UP" in link["flags"] for entry in link["addr_info"]}
+
+    @staticmethod
+    def _router(way: Way, priority: int, preempts: bool) -> list[str]:
+        lines = [
+            f"version {way.version}",
+            f"priority {priority}",
+            f"advertisement-interval {way.period}",
+            f"ip {way.address}" if way.family == "IPv4" else f"ipv6 {way.address}",
+        ]
+        lines = [f" vrrp {way.virtual_router_id} {line}" for line in lines]
+        if way.checksum == "MessageOnly":
+            lines.append(f" no vrrp {way.virtual_router_id} checksum-with-ipv4-pseudoheader")
+        return lines if preempts else [*lines, f" no vrrp {way.virtual_router_id} preempt"]

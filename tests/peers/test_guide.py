@@ -1,0 +1,65 @@
+"""The two files of a keepalived tutorial for ELK nodes as they stand, comments included, one of them played by the agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from lab import keepalived
+from lab.network import Host, Lan
+from peers import ways
+from peers.conftest import pairing_on
+from peers.neighbors import KeepalivedPeer
+from peers.pairing import MARGIN, STARTUP, Pairing, now
+from peers.ways import Way
+
+FILES = {100: "master.conf", 99: "backup.conf"}
+
+
+class GuidePeer(KeepalivedPeer):
+    """One of the files, by its priority."""
+
+    def _configuration(self, priority: int) -> str:
+        return (Path(__file__).parent / "guide" / FILES[priority]).read_text()
+
+
+@pytest.fixture(params=keepalived.PACKAGES)
+def pairing(request: pytest.FixtureRequest, lan: Lan) -> Iterator[Pairing]:
+    def make_peer(host: Host, spoken: Sequence[Way], priority: int, preempts: bool) -> GuidePeer:
+        return GuidePeer(host, spoken, request.param, priority, preempts=preempts)
+
+    with pairing_on(lan, [ways.GUIDE], make_peer) as pairing:
+        yield pairing
+
+
+def test_the_agent_plays_the_backup(pairing: Pairing) -> None:
+    """keepalived with state MASTER and priority 100, the agent with 99."""
+    agent, peer = pairing.agent(99), pairing.peer(100)
+    agent.start()
+    pairing.wait_for("agent", pairing.longest_down_interval(99) + STARTUP)
+    begun = now()
+    peer.start()
+    pairing.wait_for("peer", pairing.longest_down_interval(100) + 1 + MARGIN)
+    pairing.assert_gave_way("agent", begun)
+
+    begun = now()
+    peer.stop()
+    pairing.wait_for("agent", pairing.longest_skew(99) + MARGIN)
+    pairing.assert_takeover_after_farewell("agent", 99, begun)
+
+
+def test_the_agent_plays_the_master(pairing: Pairing) -> None:
+    """keepalived with state BACKUP and priority 99, the agent with 100."""
+    agent, peer = pairing.agent(100), pairing.peer(99)
+    peer.start()
+    pairing.wait_for("peer", pairing.longest_down_interval(99) + 1 + MARGIN)
+    begun = now()
+    agent.start()
+    pairing.wait_for("agent", pairing.longest_down_interval(100) + 1 + STARTUP)
+    pairing.assert_gave_way("peer", begun)
+
+    begun = now()
+    agent.kill()
+    pairing.wait_for("peer", pairing.longest_down_interval(99) + MARGIN, alone=False)
+    pairing.assert_takeover_after_silence("peer", 99, begun)
