@@ -6,9 +6,11 @@ says what; with `CI=true` in the environment such a skip is a failure.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,7 +22,13 @@ from lab.network import Lan
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
 
-MARKED_BY_FIXTURE = {"lan": "linux", "uml": "guest", "control_plane": "cluster", "api_server": "cluster"}
+MARKED_BY_FIXTURE = {
+    "lan": "linux",
+    "lan_per_subject": "linux",
+    "uml": "guest",
+    "control_plane": "cluster",
+    "api_server": "cluster",
+}
 NEVER_SKIPPED_IN_CI = ("linux", "peers", "cluster", "guest")
 
 
@@ -49,6 +57,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture
 def lan() -> Iterator[Lan]:
     """An empty LAN of the test's own (it takes a few milliseconds)."""
+    yield from _lan()
+
+
+@pytest.fixture(scope="module")
+def lan_per_subject() -> Callable[[], AbstractContextManager[Lan]]:
+    """For fixtures that put several subjects of a module on a LAN each."""
+    return contextlib.contextmanager(_lan)
+
+
+def _lan() -> Iterator[Lan]:
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
     if missing := [program for program in ("ip", "nsenter", "nft") if not shutil.which(program)]:

@@ -11,7 +11,7 @@ import pytest
 from lab import debian, frr, keepalived
 from lab.network import Lan
 from peers import ways
-from peers.neighbors import FrrPeer, KeepalivedPeer, Peer
+from peers.neighbors import AgentPeer, FrrPeer, KeepalivedPeer, Peer
 from peers.pairing import Pairing
 from peers.ways import Way
 from wire.sniffer import Sniffer
@@ -36,10 +36,7 @@ SPOKEN: dict[str, tuple[Callable[..., Peer], tuple[Way, ...]]] = {
     "frr-10.3": (functools.partial(FrrPeer, version=frr.NEWER), (*BESIDE_FRR, ways.V3_MESSAGE_ONLY)),
 }
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker("peers")
+SUBJECTS: dict[str, Callable[..., Peer]] = {name: make for name, (make, _) in SPOKEN.items()} | {"floatip": AgentPeer}
 
 
 @pytest.fixture(params=SPOKEN)

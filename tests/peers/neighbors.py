@@ -1,11 +1,12 @@
-"""keepalived and FRR as what a test needs of a peer: one process that runs all ways, told what to do in one word."""
+"""keepalived, FRR and the agent as what a test needs of a peer: one process that runs all ways, told what to do in one word."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
+from lab.agents import Agent
 from lab.frr import Frr, Router
 from lab.keepalived import Keepalived
 from lab.network import Host
@@ -28,6 +29,30 @@ class Peer(Protocol):
 
     def held(self) -> set[str]:
         """The addresses that its kernel answers for."""
+
+
+class AgentPeer:
+    """Implements `Peer`: floatip itself, where it is looked at as the others are."""
+
+    def __init__(self, host: Host, spoken: Sequence[Way], priority: int, *, preempts: bool = True) -> None:
+        self._host = host
+        self._ways = spoken
+        self._preemption = {"policy": "PreemptLowerPriority" if preempts else "Never"}
+        self._agent = Agent.static(host, *self._entries(priority))
+        self._agent.write_secret(*ways.SECRET, "tan124")
+        self.start, self.kill = self._agent.start, self._agent.kill
+
+    def stop(self) -> None:
+        self._agent.stop()
+
+    def change_priority(self, priority: int) -> None:
+        self._agent.write(*self._entries(priority))
+
+    def held(self) -> set[str]:
+        return {address.partition("/")[0] for address in self._host.addresses("eth0")}
+
+    def _entries(self, priority: int) -> list[dict[str, Any]]:
+        return [way.entry(priority, preemption=self._preemption) for way in self._ways]
 
 
 class KeepalivedPeer:

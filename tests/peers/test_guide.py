@@ -14,6 +14,8 @@ from peers.neighbors import KeepalivedPeer
 from peers.pairing import MARGIN, STARTUP, Pairing, now
 from peers.ways import Way
 
+pytestmark = pytest.mark.peers
+
 FILES = {100: "master.conf", 99: "backup.conf"}
 
 

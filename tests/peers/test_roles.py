@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from peers.pairing import LIFETIME, MARGIN, STARTUP, Pairing, now
+
+pytestmark = pytest.mark.peers
 
 
 def test_the_agent_preempts_and_hands_back(pairing: Pairing) -> None:
