@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
 import pytest
 from lab import debian, frr, keepalived
@@ -65,3 +67,24 @@ def or_skip(make_peer: Callable[..., Peer]) -> Callable[..., Peer]:
             pytest.skip(str(missing))
 
     return attempt
+
+
+Result = TypeVar("Result")
+
+
+@pytest.fixture(scope="module")
+def look_at_all(
+    lan_per_subject: Callable[[], AbstractContextManager[Lan]],
+) -> Callable[[Callable[[Lan, str], Result]], Callable[[str], Result]]:
+    """Runs an experiment on every subject at once, each on a LAN of its own (they mostly wait); the result by name."""
+
+    def look(experiment: Callable[[Lan, str], Result]) -> Callable[[str], Result]:
+        def on_a_lan(name: str) -> Result:
+            with lan_per_subject() as lan:
+                return experiment(lan, name)
+
+        with ThreadPoolExecutor(len(SUBJECTS)) as threads:
+            results = {name: threads.submit(on_a_lan, name) for name in SUBJECTS}
+        return lambda name: results[name].result()
+
+    return look

@@ -7,10 +7,8 @@ advertise. Whoever heeds it becomes Backup and lets the address go (RFC 9568, 6.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import pytest
 from lab.network import Lan
@@ -183,19 +181,17 @@ def _shown_by(name: str) -> list[Fact]:
     return [fact for fact in FACTS if fact.password is None or name not in FRR]
 
 
+Look = Callable[[str], set[str]]
+
+
 @pytest.fixture(scope="module")
-def still_held(lan_per_subject: Callable[[], AbstractContextManager[Lan]]) -> Callable[[str], set[str]]:
+def still_held(look_at_all: Callable[[Callable[[Lan, str], set[str]]], Look]) -> Look:
     """The facts whose address a subject still holds when the stranger has spoken for a while."""
-
-    @functools.cache
-    def look(name: str) -> set[str]:
-        with lan_per_subject() as lan:
-            return _still_held(lan, name, _shown_by(name))
-
-    return look
+    return look_at_all(_still_held)
 
 
-def _still_held(lan: Lan, name: str, facts: list[Fact]) -> set[str]:
+def _still_held(lan: Lan, name: str) -> set[str]:
+    facts = _shown_by(name)
     host, stranger_host = lan.host("peer", f"{PEER['IPv4']}/24"), lan.host("stranger")
     peer = or_skip(SUBJECTS[name])(host, [WAYS[fact.name] for fact in facts], priority=100)
     peer.start()
@@ -214,5 +210,5 @@ def _still_held(lan: Lan, name: str, facts: list[Fact]) -> set[str]:
     ("name", "fact"),
     [pytest.param(name, fact, id=f"{name}-{fact.name}") for name in SUBJECTS for fact in _shown_by(name)],
 )
-def test_heeded_or_ignored(still_held: Callable[[str], set[str]], name: str, fact: Fact) -> None:
+def test_heeded_or_ignored(still_held: Look, name: str, fact: Fact) -> None:
     assert (fact.name not in still_held(name)) == (name in fact.heeded_by), fact.rule
