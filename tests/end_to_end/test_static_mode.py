@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from floatip_agent.vrrp.packet import MULTICAST_IPV4, Wire, encode
 from lab.agents import Agent, StaticAgent
 from lab.network import Lan
 from lab.prober import Prober
 from lab.waiting import throughout, until
+from scapy.layers.inet import IP
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
+from wire.sniffer import send
 
 ADDRESS = "10.9.0.100"
 PERIOD = 0.1
@@ -22,6 +28,13 @@ DOWN_INTERVAL = 4 * PERIOD
 """Seconds: three periods and a skew time, which is less than one."""
 STARTUP = 5
 MARGIN = 0.4
+SOURCE = "10.9.0.66"
+STRANGER = (
+    Ether(dst="01:00:5e:00:00:12")
+    / IP(src=SOURCE, dst="224.0.0.18", ttl=255, proto=112)
+    / Raw(encode(Wire(3, 99, 10**9, (b"\x0a\x09\x00\xc8",)), 100, socket.inet_aton(SOURCE), MULTICAST_IPV4))
+)
+"""An advertisement of router ID 99."""
 
 
 def router(priority: int, **other: Any) -> dict[str, Any]:
@@ -137,6 +150,26 @@ def test_a_link_that_goes_down_is_a_fault_and_heals_by_itself(pair: Pair) -> Non
     assert "eth0" in entry["reason"]
     pair.n1.plug()
     pair.wait_for(pair.one, DOWN_INTERVAL + 2)
+
+
+def test_an_interface_that_is_removed_and_made_again_is_found_by_engine_and_keeper(lan: Lan, pair: Pair) -> None:
+    """By its name: it has another index. Nobody is told to look."""
+    pair.n1.run(["ip", "link", "delete", "eth0"])
+    pair.wait_for(pair.other, DOWN_INTERVAL + 2)
+    until(lambda: pair.one.states() == {"web/IPv4": "Fault"}, 5, "n1 says Fault")
+    assert "eth0" not in [link["name"] for link in (pair.one.status() or {}).get("interfaces", [])]
+    lan.attach(pair.n1, "10.9.0.1/24", interface="eth0")
+    pair.wait_for(pair.one, DOWN_INTERVAL + 2)
+    pair.assert_stays_with(pair.one)
+    until(lambda: "eth0" in [link["name"] for link in (pair.one.status() or {})["interfaces"]], 5, "it is reported")
+    stranger = lan.host("stranger", "10.9.0.66/24")
+
+    def hears() -> bool:
+        send(stranger, STRANGER)
+        found = (pair.one.status() or {}).get("foreignRouters", [])
+        return [entry["virtualRouterID"] for entry in found] == [99]
+
+    until(hears, 10, "the keeper hears strangers on it")
 
 
 def _keeper_and_engine(agent: StaticAgent) -> tuple[int, int]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 
 import pytest
 from floatip_agent.configuration import RouterConfiguration
 from lab.network import Lan
 from lab.waiting import throughout, until
 from wire.engine import EngineAgent
-from wire.interface_life import MILLISECOND, PERIOD, VIP, VIP6, Pair, lives_through_all, router, standing
+from wire.holders import Holders
+from wire.interface_life import MILLISECOND, OVERLAP, PERIOD, VIP, VIP6, Pair, lives_through_all, router, standing
 from wire.links import BRIDGE, MACVLAN, Kind, ip
 from wire.sniffer import Sniffer
 
@@ -33,6 +35,32 @@ def a_pair(lan: Lan) -> Pair:
 @pytest.mark.parametrize("kind", [BRIDGE, MACVLAN], ids=lambda kind: kind.interface)
 def test_the_life_of_a_link_made_over_another(lan: Lan, kind: Kind) -> None:
     lives_through_all(Pair(lan, kind))
+
+
+def test_both_families_go_together_and_come_back_together(lan: Lan) -> None:
+    """Link down by hand takes the link-local address along, which comes back by itself; a removed interface takes all of it."""
+    pair = Pair(lan, VETH)
+    six = [dataclasses.replace(router(priority), family="IPv6", addresses=(f"{VIP6}/64",)) for priority in (200, 100)]
+    changes: list[tuple[Callable[[], object], Callable[[], object]]] = [
+        (pair.n1.link_down, pair.n1.link_up),
+        (lambda: ip(pair.n1, "link delete eth0"), lambda: lan.attach(pair.n1, "10.9.0.1/24", interface="eth0")),
+    ]
+    pair.start()
+    pair.first.configure(router(200), six[0])
+    pair.second.configure(router(100), six[1])
+    with Holders(VIP6, [pair.n1, pair.n2]) as holders:
+        for go, come in changes:
+            pair.first.wait_for("Active", 5, family="IPv6")
+            go()
+            pair.first.wait_for("Fault", family="IPv6")
+            assert not pair.n1.holds(VIP6)
+            pair.second.wait_for("Active", 5, family="IPv6")
+            pair.second.wait_for("Active")
+            come()
+            pair.assert_first_holds()
+            pair.first.wait_for("Active", family="IPv6")
+        assert pair.n1.holds(VIP6)
+        assert holders.longest_overlap() < OVERLAP
 
 
 def test_a_link_that_comes_back_is_listened_to_before_anything_is_claimed(lan: Lan) -> None:
