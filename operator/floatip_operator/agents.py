@@ -159,7 +159,7 @@ def _engine(settings: AgentSettings) -> dict[str, Any]:
 
 
 def _keeper(settings: AgentSettings, namespace: str) -> dict[str, Any]:
-    """The slow half. NET_RAW: it listens for the router IDs of strangers."""
+    """The slow half. NET_RAW: it listens for strangers, their router IDs and their claims."""
     arguments = ["keeper", "--node", "$(NODE_NAME)", "--namespace", namespace]
     # In brackets: of either family.
     arguments += ["--metrics-address", f"[$(HOST_IP)]:{METRICS_PORT}"]

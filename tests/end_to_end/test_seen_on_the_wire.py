@@ -86,6 +86,15 @@ def test_an_address_that_a_stranger_claims_is_told_with_its_hardware_address(lan
     assert len(lines) == 2, "one line a minute about an address"
 
 
+def test_a_second_holder_that_is_silent_is_found_by_asking(lan: Lan) -> None:
+    """Linux announces no address that is added by hand, and nothing that a dead daemon left behind."""
+    agent, stranger = node(lan, 1, 200), lan.host("stranger", "10.9.0.66/24")
+    for address in (f"{VIP}/32", f"{VIP6}/128"):
+        stranger.add_address(address)
+    agent.wait_for("Active", 10)
+    until(lambda: all("AddressClaimed" in warnings(agent, family) for family in ("IPv4", "IPv6")), 20, "both are told")
+
+
 def test_a_takeover_by_another_node_is_no_strangers_claim(lan: Lan) -> None:
     """It announces the address, at once and 5 s later, and may do so before this node has heard it."""
     one, other = node(lan, 1, 200), node(lan, 2, 100)

@@ -1,4 +1,5 @@
-"""A keepalived of the same virtual router announces the address when it takes over: it is no stranger that claims it."""
+"""A keepalived of the same virtual router announces the address when it takes over: it is no stranger that claims it. One that was killed
+leaves the address in its kernel, which goes on answering for it."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ def _reasons(agent: StaticAgent) -> set[str]:
 
 
 @pytest.mark.parametrize("version", keepalived.PACKAGES)
-def test_a_keepalived_that_takes_over_and_gives_back_is_no_stranger(lan: Lan, version: str) -> None:
+def test_a_keepalived_that_takes_over_is_no_stranger_and_one_that_was_killed_is_found(lan: Lan, version: str) -> None:
     try:
         keepalived.command(version)
     except debian.DebianError as missing:
@@ -56,3 +57,9 @@ def test_a_keepalived_that_takes_over_and_gives_back_is_no_stranger(lan: Lan, ve
         until(lambda: n1.holds(VIP), 5, "the agent holds it")
         throughout(lambda: "AddressClaimed" not in _reasons(agent), 3, "nobody is taken for a stranger")
     assert agent.states() == {"web/IPv4": "Active"}
+    peer.start()
+    until(lambda: n2.holds(VIP) and not n1.holds(VIP), 10, "keepalived holds it once more")
+    peer.kill()
+    until(lambda: n1.holds(VIP), 5, "the agent holds it")
+    assert n2.holds(VIP), "what a killed keepalived leaves behind"
+    until(lambda: "AddressClaimed" in _reasons(agent), 15, "is found, by asking")

@@ -2,14 +2,16 @@
 a real server of load balancing that answers ARP.
 
 VRRP settles who holds an address among routers that hear each other; a stranger that speaks no VRRP shows only in ARP and Neighbor
-Discovery. Another node of the same virtual router announces the address too, when it takes over; a moment later this node is Active no
-more. So a claim counts when it comes again while this node stays Active. Nothing is answered: two that defend one address take their
-clients back and forth (RFC 5227 2.4); a human has to say whose it is.
+Discovery. One that holds the address and is silent (a keepalived that was killed leaves it behind) answers for it all the same, so the LAN
+is asked now and then. Another node of the same virtual router announces the address too, when it takes over; a moment later this node is
+Active no more. So a claim counts when it comes again while this node stays Active. Nothing is done against it: two that defend one address
+take their clients back and forth (RFC 5227 2.4); a human has to say whose it is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import socket
 from collections.abc import Iterator, Mapping
@@ -23,7 +25,11 @@ from floatip_agent.linux.claims import Claim, ClaimSocket, own_hardware_addresse
 LOOK_EVERY = 0.25
 """Seconds."""
 LISTEN_AGAIN_AFTER = 10.0
-"""Seconds after which an address that is known to be claimed is listened to again: a flood costs next to nothing."""
+"""Seconds after which an address that is known to be claimed is listened to, and asked for, again: a flood costs next to nothing."""
+ASK_EVERY = 30.0
+"""Seconds between two questions for an address that nobody else claims."""
+ASK_AT_ONCE = 8
+"""Questions a look: they are broadcasts."""
 FORGET_AFTER = 60.0
 """Seconds without a claim."""
 MAXIMUM = 64
@@ -36,12 +42,13 @@ Place = tuple[str, bytes]
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tenure:
     """One time of being Active. `transitions` tells it from the next, `grace` (seconds) is how long two may claim an address around a
-    change of roles: as for two nodes that say Active, max(2 s, 2 periods)."""
+    change of roles: as for two nodes that say Active, max(2 s, 2 periods). `source` is the node's own address, packed."""
 
     router: RouterKey
     virtual_router_id: int
     transitions: int
     grace: float
+    source: bytes = b""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class Claims:
 
     def __init__(self) -> None:
         self._heard: dict[Place, _Heard] = {}
+        self._asked: dict[Place, float] = {}
 
     def hear(self, place: Place, mac: bytes, held: Mapping[Place, Tenure], now: float) -> None:
         tenure = held.get(place)
@@ -93,6 +101,24 @@ class Claims:
             for (interface, address), known in sorted(self._heard.items(), key=lambda entry: entry[0])
             if known.counts
         )
+
+    def ask(self, held: Mapping[Place, Tenure], now: float) -> list[Place]:
+        """What the LAN is to be asked for now, the longest ago first: not before the grace time of a tenure, and soon again when somebody
+        claimed it once."""
+        self._asked = {place: at for place, at in self._asked.items() if place in held}
+        for place, tenure in held.items():
+            self._asked.setdefault(place, now - ASK_EVERY + tenure.grace)
+        due = [place for place, tenure in held.items() if now - self._asked[place] >= self._pause(place, tenure)]
+        askable = [place for place in due if len(held[place].source) == len(place[1])]
+        chosen = sorted(askable, key=lambda place: self._asked[place])[:ASK_AT_ONCE]
+        self._asked |= dict.fromkeys(chosen, now)
+        return chosen
+
+    def _pause(self, place: Place, tenure: Tenure) -> float:
+        known = self._heard.get(place)
+        if known is None:
+            return ASK_EVERY
+        return LISTEN_AGAIN_AFTER if known.counts else tenure.grace
 
     @staticmethod
     def _is_settled(known: _Heard, now: float) -> bool:
@@ -139,6 +165,15 @@ class ClaimWatch:
             if wanted != ear.listens_to:
                 ear.socket.listen_to(wanted)
                 ear.listens_to = wanted
+        self._ask(held, now)
+
+    def _ask(self, held: Mapping[Place, Tenure], now: float) -> None:
+        ears = {(name, family): ear for name, family, ear in self._ears}
+        for place in self._claims.ask(held, now):
+            interface, address = place
+            if ear := ears.get((interface, "IPv4" if len(address) == 4 else "IPv6")):
+                with contextlib.suppress(OSError):  # a link that is down, a source that is gone: asked again later
+                    ear.socket.ask(address, held[place].source)
 
 
 def virtual_macs(virtual_router_id: int) -> tuple[bytes, bytes]:
@@ -153,7 +188,8 @@ def _held(picture: Picture) -> Iterator[tuple[Place, Tenure]]:
             continue
         configuration = running[key].configuration
         grace = max(_SHORTEST_GRACE, 2 * configuration.advertisement_interval / 1e9)
-        tenure = Tenure(key, state.virtual_router_id, state.transitions, grace)
+        source = _packed(state.source_address) if state.source_address else b""
+        tenure = Tenure(key, state.virtual_router_id, state.transitions, grace, source)
         for address in (*configuration.addresses, *configuration.excluded_addresses):
             yield (state.interface, _packed(address)), tenure
 

@@ -1,4 +1,5 @@
-"""Who else on a link says that an address is theirs: ARP and Neighbor Advertisements as they arrive, of the listed addresses only.
+"""Who else on a link says that an address is theirs: ARP and Neighbor Advertisements as they arrive, of the listed addresses only,
+and the questions that make them come.
 
 Frames that this node sends do not come back to these sockets.
 """
@@ -21,8 +22,10 @@ _ARP_OF_IPV4_ON_ETHERNET = bytes.fromhex("000108000604")
 _ARP_LENGTH = 28
 _SO_BINDTODEVICE = 25
 _ICMP6_FILTER = 1
-_NEIGHBOR_ADVERTISEMENT = 136
-_TARGET_LINK_LAYER_ADDRESS = 2
+_NEIGHBOR_SOLICITATION, _NEIGHBOR_ADVERTISEMENT = 135, 136
+_SOLICITED_NODE = bytes.fromhex("ff0200000000000000000001ff")
+_BROADCAST = b"\xff" * 6
+_SOURCE_LINK_LAYER_ADDRESS, _TARGET_LINK_LAYER_ADDRESS = 1, 2
 _HOP_LIMIT = 255
 _RECEIVE_BUFFER = 64 * 1024
 _LARGEST = 512
@@ -46,6 +49,7 @@ class ClaimSocket:
 
     def __init__(self, interface: Interface, family: Family) -> None:
         self._family = family
+        self._interface = interface
         self._prologue = _ARP_PROLOGUE if family == "IPv4" else _NEIGHBOR_PROLOGUE
         self._socket = _arp_socket() if family == "IPv4" else _neighbor_socket(interface)
         try:
@@ -74,6 +78,21 @@ class ClaimSocket:
             if (claim := read(data, ancillary)) is not None:
                 return claim
 
+    def ask(self, address: bytes, source: bytes) -> None:
+        """Who has the address? Asked from one of the node's own, so that nobody's neighbour entry of the address moves. Raises OSError."""
+        mac = _hardware_address(self._socket, self._interface.name)
+        if self._family == "IPv4":
+            question = _ARP_OF_IPV4_ON_ETHERNET + b"\0\1" + mac + source + bytes(6) + address
+            self._socket.sendto(question, (self._interface.name, _ETH_P_ARP, 0, 0, _BROADCAST))
+            return
+        # RFC 4861 4.3: the source link-layer address "MUST be included in multicast solicitations".
+        option = struct.pack("!BB", _SOURCE_LINK_LAYER_ADDRESS, 1) + mac
+        question = struct.pack("!BBHI", _NEIGHBOR_SOLICITATION, 0, 0, 0) + address + option
+        to = socket.inet_ntop(socket.AF_INET6, _SOLICITED_NODE + address[-3:])
+        information = struct.pack("=16si", source, self._interface.index)
+        ancillary = [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, information)]
+        self._socket.sendmsg([question], ancillary, 0, (to, 0, 0, self._interface.index))
+
     def close(self) -> None:
         self._socket.close()
 
@@ -84,9 +103,12 @@ def own_hardware_addresses() -> frozenset[bytes]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as any_socket:
         for _, name in socket.if_nameindex():
             with contextlib.suppress(OSError):  # gone meanwhile
-                answer = fcntl.ioctl(any_socket, _SIOCGIFHWADDR, struct.pack("16s24x", name.encode()))
-                found.add(answer[18:24])
+                found.add(_hardware_address(any_socket, name))
     return frozenset(found)
+
+
+def _hardware_address(any_socket: socket.socket, interface: str) -> bytes:
+    return fcntl.ioctl(any_socket, _SIOCGIFHWADDR, struct.pack("16s24x", interface.encode()))[18:24]
 
 
 def _arp_socket() -> socket.socket:
@@ -105,6 +127,8 @@ def _neighbor_socket(interface: Interface) -> socket.socket:
         )
         opened.setsockopt(socket.IPPROTO_ICMPV6, _ICMP6_FILTER, bytes(blocked))
         opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, _HOP_LIMIT)
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
     except OSError:
         opened.close()
         raise

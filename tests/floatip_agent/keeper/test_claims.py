@@ -5,12 +5,22 @@ from __future__ import annotations
 import dataclasses
 import socket
 
-from floatip_agent.keeper.claims import FORGET_AFTER, LISTEN_AGAIN_AFTER, MAXIMUM, Claims, Place, Tenure, virtual_macs
+from floatip_agent.keeper.claims import (
+    ASK_AT_ONCE,
+    ASK_EVERY,
+    FORGET_AFTER,
+    LISTEN_AGAIN_AFTER,
+    MAXIMUM,
+    Claims,
+    Place,
+    Tenure,
+    virtual_macs,
+)
 
-VIP = socket.inet_aton("10.9.0.100")
+OWN, VIP = socket.inet_aton("10.9.0.1"), socket.inet_aton("10.9.0.100")
 PLACE: Place = ("eth0", VIP)
 MAC, OTHER = bytes.fromhex("020000000077"), bytes.fromhex("020000000078")
-ACTIVE = Tenure(("elk", "IPv4"), 51, transitions=2, grace=2.0)
+ACTIVE = Tenure(("elk", "IPv4"), 51, transitions=2, grace=2.0, source=OWN)
 HELD = {PLACE: ACTIVE}
 
 
@@ -89,3 +99,39 @@ def test_at_most_64() -> None:
         for place in held:
             claims.hear(place, MAC, held, moment)
     assert len(claims.present(held, 5.0)) == MAXIMUM
+
+
+def _asked(claims: Claims, held: dict[Place, Tenure], until: float) -> list[float]:
+    """When the first place was asked for, looking four times a second."""
+    return [look / 4 for look in range(int(until * 4) + 1) if PLACE in claims.ask(held, look / 4)]
+
+
+def test_the_lan_is_asked_after_the_grace_time_and_now_and_then() -> None:
+    assert _asked(Claims(), HELD, 70.0) == [2.0, 2.0 + ASK_EVERY, 2.0 + 2 * ASK_EVERY]
+
+
+def test_it_is_asked_again_soon_when_somebody_answered() -> None:
+    claims = Claims()
+    assert _asked(claims, HELD, 2.0) == [2.0]
+    claims.hear(PLACE, MAC, HELD, 2.25)
+    assert claims.ask(HELD, 3.75) == []
+    assert claims.ask(HELD, 4.0) == [PLACE]
+    claims.hear(PLACE, MAC, HELD, 4.25)
+    assert len(claims.present(HELD, 4.25)) == 1
+    assert claims.ask(HELD, 4.0 + LISTEN_AGAIN_AFTER - 0.25) == []
+    assert claims.ask(HELD, 4.0 + LISTEN_AGAIN_AFTER) == [PLACE]
+
+
+def test_questions_are_few_at_a_time_and_reach_everybody() -> None:
+    """They are broadcasts."""
+    held: dict[Place, Tenure] = {("eth0", bytes((10, 9, 1, number))): ACTIVE for number in range(100)}
+    claims = Claims()
+    asked = [claims.ask(held, look / 4) for look in range(4 * 30)]
+    assert max(map(len, asked)) == ASK_AT_ONCE
+    assert {place for places in asked for place in places} == held.keys()
+
+
+def test_an_address_is_asked_for_from_one_of_its_family_only() -> None:
+    """excludedAddresses may be of the other."""
+    held = {("eth0", bytes(16)): ACTIVE}
+    assert all(Claims().ask(held, float(second)) == [] for second in range(100))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from lab.network import Host, Lan
 from lab.waiting import until
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
 from scapy.layers.l2 import ARP, Ether
-from wire.sniffer import send
+from wire.sniffer import Sniffer, send
 
 pytestmark = pytest.mark.linux
 
@@ -108,6 +109,26 @@ def test_what_this_node_announces_itself_does_not_come_back(
     send(stranger, frame(op=1, pdst=VIP, **TO_ALL), advertisement())
     assert until(arp.receive, 2, "the stranger's claim") == CLAIM
     assert until(neighbor.receive, 2, "the stranger's claim") == CLAIM6
+
+
+@pytest.mark.parametrize("family", ["IPv4", "IPv6"])
+def test_one_that_holds_the_address_in_silence_answers_a_question(hosts: tuple[Host, Host], family: str) -> None:
+    """And nobody's neighbour entry of the address moves: the question comes from the node's own address."""
+    node, stranger = hosts
+    for address in (f"{VIP}/32", f"{VIP6}/128"):
+        stranger.add_address(address)
+    is_ipv4 = family == "IPv4"
+    source = next(a.partition("/")[0] for a in node.addresses("eth0") if a.startswith("10." if is_ipv4 else "fe80:"))
+    packed = socket.inet_pton(socket.AF_INET if is_ipv4 else socket.AF_INET6, source)
+    with contextlib.contextmanager(_opened)(node, family) as asking, Sniffer(stranger) as seen:
+        asking.ask(PACKED if is_ipv4 else PACKED6, packed)
+        assert until(asking.receive, 2, "an answer") == Claim(PACKED if is_ipv4 else PACKED6, _mac(stranger))
+        asking.ask(socket.inet_aton("10.9.0.99") if is_ipv4 else PACKED6[:-1] + b"\x99", packed)
+        assert asking.receive() is None
+        assert seen.gratuitous_arps(VIP) == []
+    neighbours = stranger.run(["ip", "neighbour", "show"]).stdout
+    assert VIP not in neighbours
+    assert VIP6 not in neighbours
 
 
 def test_nothing_is_heard_of_addresses_that_are_not_listed(hosts: tuple[Host, Host], arp: ClaimSocket) -> None:
