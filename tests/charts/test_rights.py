@@ -341,11 +341,28 @@ def test_the_operator_deletes_no_deployment(release: Release) -> None:
     assert denied(release.operator.tries("delete", "deployment", names.OPERATOR_DEPLOYMENT, f"-n={NAMESPACE}"))
 
 
-def test_the_operator_touches_no_other_daemon_set(release: Release) -> None:
+def test_the_operator_touches_no_other_daemon_set_and_deletes_none(release: Release) -> None:
+    """Deleting the agents' is a right of the hook that uninstalls."""
     for name, may in ((names.AGENT_DAEMON_SET, True), ("other", False)):
         assert allowed(operator_applies(release, daemon_set_object(name))) is may
         release.plane.apply(yaml.safe_dump(daemon_set_object(name)))
-        assert allowed(release.operator.tries("delete", "daemonset", name)) is may
+        assert denied(release.operator.tries("delete", "daemonset", name))
+
+
+def test_the_operator_records_events_where_its_objects_are_and_nowhere_else(release: Release) -> None:
+    for namespace, may in (("default", True), (NAMESPACE, True), ("kube-system", False)):
+        assert allowed(release.operator.tries("create", "-f", "-", manifest=event_object(namespace))) is may
+
+
+def event_object(namespace: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "elk.1", "namespace": namespace},
+        "involvedObject": {"kind": "FloatingIP", "name": "elk", "namespace": namespace},
+        "reason": "Tried",
+        "type": "Normal",
+    }
 
 
 def daemon_set_object(name: str) -> dict[str, Any]:
