@@ -115,7 +115,8 @@ def main(kind: str, rate: int, seconds: int, period_milliseconds: int, *victims:
     frames = [make(chance, victims) if make else advertisement(chance, victims, period) for _ in range(POOL)]
     batches = [Batch(frames[start : start + BATCH]) for start in range(0, POOL, BATCH)]
     libc = ctypes.CDLL(None, use_errno=True)
-    os.nice(-20)  # a hostile host has processors of its own
+    # A hostile host has processors of its own; here it goes before everything but the engines, whose priority is 50.
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     sent, place = 0, 0
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         sender.bind(("eth0", 0))

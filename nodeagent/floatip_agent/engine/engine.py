@@ -192,10 +192,9 @@ class Engine:
             self._execute(name, group.shutdown("the agent stops"), now)
         self.report_all()
 
-    def report_all(self, name: str | None = None) -> None:
+    def report_all(self) -> None:
         for router in self.routers.values():
-            if name in {None, router.configuration.name}:
-                self.report(router)
+            self.report(router)
 
     def report(self, router: Router) -> None:
         """Tell the keeper how the router stands, if that changed."""

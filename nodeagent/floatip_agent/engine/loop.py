@@ -20,7 +20,7 @@ from typing import Protocol
 
 from floatip_agent.configuration import Configuration
 from floatip_agent.engine.control import Connection
-from floatip_agent.engine.engine import Engine
+from floatip_agent.engine.engine import Engine, Key
 from floatip_agent.engine.executor import Channel
 from floatip_agent.marks import Marks
 from floatip_agent.messages import Applied, Configure, EngineState, HealthChanged, Message, Scheduling, decode, encode
@@ -65,6 +65,8 @@ class Loop:
         self._guard = Connection(guard)
         self._scheduling = scheduling
         self._keepers: dict[int, Connection] = {}
+        self._untold: dict[int, list[Key]] = {}
+        """Routers that a keeper, by its file descriptor, has to hear of before its picture is whole."""
         self._applied: Applied | None = None
         self._ordered: Configure | None = None
         self._engine = Engine(node, self._report, marks=marks)
@@ -93,6 +95,7 @@ class Loop:
             now = time.monotonic_ns()
             self._engine.handle_timeouts(now, heard_all=heard_all)
             self._keep_guard_informed(now)
+            self._go_on_with_pictures()
             self._send_telemetry(now)
             if self._unread_since is not None:
                 time.sleep(_REST)
@@ -114,6 +117,8 @@ class Loop:
         return reading
 
     def _next_deadline(self) -> int:
+        if self._untold:
+            return 0
         deadline = self._engine.deadline
         if deadline is None:
             return self._beat_at
@@ -185,11 +190,21 @@ class Loop:
         self._send_picture(connection)
 
     def _send_picture(self, connection: Connection) -> None:
+        """Its first line; the others follow a batch a turn, so that who connects delays no advertisement."""
         if self._applied is not None:
             connection.write(encode(self._applied))
-        for router in self._engine.routers.values():
-            connection.write(encode(router.report(stale=self._engine.is_health_stale)))
-        connection.write(encode(self._state()))
+        self._untold[connection.fileno()] = list(self._engine.routers)
+
+    def _go_on_with_pictures(self) -> None:
+        for fd, keys in list(self._untold.items()):
+            connection = self._keepers[fd]
+            for key in keys[:_TELEMETRY_BATCH]:
+                if (router := self._engine.routers.get(key)) is not None:
+                    connection.write(encode(router.report(stale=self._engine.is_health_stale)))
+            del keys[:_TELEMETRY_BATCH]
+            if not keys:
+                del self._untold[fd]
+                connection.write(encode(self._state()))
 
     def _state(self) -> EngineState:
         lateness = self._engine.lateness
@@ -206,6 +221,7 @@ class Loop:
         if not is_open:
             self._epoll.unregister(connection.fileno())
             del self._keepers[connection.fileno()]
+            self._untold.pop(connection.fileno(), None)
             connection.close()
             self._engine.is_health_stale = self._engine.is_health_stale or not self._keepers
 
@@ -254,7 +270,9 @@ class Loop:
         self._telemetry_at = now + timers.SECOND // batches
         if self._telemetry_from >= len(routers):
             self._telemetry_from = 0
-            self._report(self._state())
+            state = encode(self._state())
+            for connection in (self._keepers[fd] for fd in self._keepers.keys() - self._untold.keys()):
+                connection.write(state)
         for router in routers[self._telemetry_from : self._telemetry_from + _TELEMETRY_BATCH]:
             self._engine.report(router)
         self._telemetry_from += _TELEMETRY_BATCH

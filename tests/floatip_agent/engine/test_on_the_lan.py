@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from floatip_agent.configuration import RouterConfiguration
 from floatip_agent.engine.binding import derived_link_local
+from floatip_agent.messages import Applied, EngineState, RouterState
 from lab.network import Host, Lan
 from lab.waiting import throughout, until
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
@@ -367,3 +368,21 @@ def test_a_tracked_interface_that_goes_down_moves_the_role(lan: Lan) -> None:
     pair.n1.link_up("eth1")
     pair.first.wait_for("Active")
     pair.second.wait_for("Backup")
+
+
+def test_who_connects_hears_of_every_router_and_then_that_the_picture_is_whole(lan: Lan) -> None:
+    """Told in batches, which delay no advertisement: many routers, several listeners at once."""
+    names = [f"r{number:03}" for number in range(1, 101)]
+    routers = [
+        RouterConfiguration(name, "IPv4", number, (f"{VIP}/32",), 200, advertisement_interval=100 * MILLISECOND)
+        for number, name in enumerate(names, start=1)
+    ]
+    agent = EngineAgent(lan.host("n1", "10.9.0.1/24"), *routers)
+    agent.start()
+    for name in (names[0], names[-1]):
+        agent.wait_for("Active", name=name)
+    for _ in range(5):
+        applied, *states, whole = agent.picture()
+        assert isinstance(applied, Applied)
+        assert isinstance(whole, EngineState)
+        assert [state.name for state in states if isinstance(state, RouterState)] == names
