@@ -20,7 +20,7 @@ from lab.network import Host, Lan
 from lab.prober import TESTS
 from lab.prometheus import SCRAPE_INTERVAL, Prometheus, promtool
 from lab.services import Listener
-from lab.waiting import until
+from lab.waiting import throughout, until
 from scapy.layers.l2 import ARP, Ether
 from wire.sniffer import send
 
@@ -54,7 +54,7 @@ spec:
 
 
 @pytest.fixture(scope="module")
-def scraped() -> Iterator[Prometheus]:
+def world() -> Iterator[tuple[Prometheus, Cluster]]:
     """Two nodes; one floating IP is held, the other is kept out by its probe; a stranger sends its own and odd advertisements."""
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
@@ -80,7 +80,12 @@ def scraped() -> Iterator[Prometheus]:
             until(lambda: prometheus.query("floatip_foreign_router_seen"), 30, "the stranger is seen")
             until(lambda: is_claimed(prometheus, stranger), 30, "its claim is heard")
             time.sleep(3 * SCRAPE_INTERVAL)  # a rate needs two samples
-            yield prometheus
+            yield prometheus, cluster
+
+
+@pytest.fixture
+def scraped(world: tuple[Prometheus, Cluster]) -> Prometheus:
+    return world[0]
 
 
 def is_claimed(prometheus: Prometheus, host: Host) -> bool:
@@ -156,6 +161,25 @@ def test_the_docs_have_every_metric_and_no_other(scraped: Prometheus) -> None:
     told = re.findall(r"`(floatip_\w+)[{`]", MONITORING_PAGE.read_text())
     created = {name for name in types if name.endswith("_created")}
     assert set(types) - created == set(told)
+
+
+def test_a_real_failover_leaves_no_alert_behind(world: tuple[Prometheus, Cluster]) -> None:
+    """What `alerts.test.yaml` has as series: the dead holder is neither a second one nor a stranger afterwards."""
+    prometheus, cluster = world
+    (holder,) = (name for name, node in cluster.nodes.items() if node.holds(ADDRESS))
+    (other,) = set(cluster.nodes) - {holder}
+    cluster.agents[holder].kill()
+    until(lambda: cluster.nodes[other].holds(ADDRESS), 20, f"{other} takes over")
+    until(lambda: not told_of(prometheus, "served"), 30, "nothing is told of it any more")
+    throughout(lambda: not told_of(prometheus, "served"), 3 * SCRAPE_INTERVAL, "and it stays so")
+    assert told_of(prometheus, "broken"), "the rules are evaluated"
+
+
+def told_of(prometheus: Prometheus, name: str) -> set[str]:
+    """The alerts of this floating IP that fire or would soon, without those that the stranger goes on causing."""
+    alerts = prometheus.query(f'ALERTS{{floatingip="{name}"}}')
+    found = {entry["metric"]["alertname"] for entry in alerts}
+    return found - {"FloatingIPWireMismatch", "FloatingIPAddressClaimed"}
 
 
 def exposition(prometheus: Prometheus, address: str) -> str:
