@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from lab.agents import Agent
@@ -64,23 +64,34 @@ class KeepalivedPeer:
         self._host = host
         self._ways = spoken
         self._preempts = preempts
+        self._priority = priority
+        self._more: Mapping[str, str] = {}
         self._daemon = Keepalived(host, self._configuration(priority), version)
         self.start, self.stop, self.kill = self._daemon.start, self._daemon.stop, self._daemon.kill
 
     def change_priority(self, priority: int) -> None:
-        self._daemon.write(self._configuration(priority))
+        self._priority = priority
+        self._reload()
+
+    def add_addresses(self, more: Mapping[str, str]) -> None:
+        """One to each way, by its name, while it runs."""
+        self._more = more
+        self._reload()
+
+    def _reload(self) -> None:
+        self._daemon.write(self._configuration(self._priority))
         self._daemon.reload()
 
     def held(self) -> set[str]:
         return {address.partition("/")[0] for address in self._host.addresses("eth0")}
 
     def _configuration(self, priority: int) -> str:
-        return "\n".join(instance(way, priority, "" if self._preempts else "nopreempt") for way in self._ways)
+        preempt = "preempt" if self._preempts else "nopreempt"
+        return "\n".join(instance(way, priority, preempt, self._more.get(way.name)) for way in self._ways)
 
 
-def instance(way: Way, priority: int, *more: str, addresses: Sequence[str] | None = None) -> str:
-    """keepalived's words for a way."""
-    listed = addresses if addresses is not None else [way.prefixed]
+def instance(way: Way, priority: int, preempt: str, another: str | None) -> str:
+    """keepalived's words for a way, and another address of its."""
     lines = [
         "state BACKUP",
         "interface eth0",
@@ -88,7 +99,7 @@ def instance(way: Way, priority: int, *more: str, addresses: Sequence[str] | Non
         f"virtual_router_id {way.virtual_router_id}",
         f"priority {priority}",
         f"advert_int {way.period / 1000:g}",
-        *more,
+        preempt,
     ]
     if way.password is not None:
         lines.append(f"authentication {{\n auth_type PASS\n auth_pass {way.password}\n }}")
@@ -98,9 +109,8 @@ def instance(way: Way, priority: int, *more: str, addresses: Sequence[str] | Non
         lines += [f"unicast_src_ip {ways.PEER[way.family]}", f"unicast_peer {{\n {ways.AGENT[way.family]}\n }}"]
     if way.checksum == "OldUnicast":
         lines.append("old_unicast_checksum")
-    if way.family == "IPv6":
-        listed = [f"{way.link_local}/64", *listed]
-    listing = "\n".join(listed)
+    link_local = [f"{way.link_local}/64"] if way.family == "IPv6" else []
+    listing = "\n".join([*link_local, way.prefixed, *([another] if another else [])])
     return f"vrrp_instance {way.name} {{\n" + "\n".join(lines) + f"\nvirtual_ipaddress {{\n{listing}\n}}\n}}\n"
 
 

@@ -17,7 +17,7 @@ BEGIN, END = ".SH GLOBAL CONFIGURATION", ".SH LVS CONFIGURATION"
 
 def _rows() -> dict[str, tuple[str, str]]:
     """Keyword: the field (as written) and the remark."""
-    rows = {}
+    rows: dict[str, tuple[str, str]] = {}
     for line in (DOCS / "keepalived.md").read_text().splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         if len(cells) == 3:
