@@ -17,8 +17,10 @@ SETTINGS_DIGEST = "floatip.dev/settings-digest"
 METRICS_PORT = 9405
 LABELS = {"app.kubernetes.io/name": "floatip-agent"}
 """By which the DaemonSet knows its Pods, and we too."""
+_TROUBLE_LENGTH = 300
+_CRASH_LOOP = "CrashLoopBackOff"
 _TROUBLES = {
-    "CrashLoopBackOff",
+    _CRASH_LOOP,
     "CreateContainerConfigError",
     "CreateContainerError",
     "ErrImageNeverPull",
@@ -97,12 +99,7 @@ def read_pod(pod: Mapping[str, Any], age: float) -> Pod:
     """What a roll-out needs of it."""
     metadata, status = pod["metadata"], pod.get("status", {})
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
-    waiting = [(c["name"], c.get("state", {}).get("waiting", {})) for c in status.get("containerStatuses", [])]
-    troubles = [
-        f"container {name}: {state['reason']}: {state.get('message', '')}".rstrip(": ")
-        for name, state in waiting
-        if state.get("reason") in _TROUBLES
-    ]
+    troubles = [text for container in status.get("containerStatuses", []) if (text := _trouble(container)) is not None]
     return Pod(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -113,6 +110,17 @@ def read_pod(pod: Mapping[str, Any], age: float) -> Pod:
         trouble=troubles[0] if troubles else None,
         age=age,
     )
+
+
+def _trouble(container: Mapping[str, Any]) -> str | None:
+    """Why the kubelet cannot run a container, cut to a line."""
+    waiting = container.get("state", {}).get("waiting", {})
+    if waiting.get("reason") not in _TROUBLES:
+        return None
+    # Of a crash loop the message only counts up the time to the next start.
+    message = waiting.get("message") if waiting["reason"] != _CRASH_LOOP else None
+    said = ": ".join(filter(None, (waiting["reason"], message)))
+    return f"container {container['name']}: {said}"[:_TROUBLE_LENGTH]
 
 
 def _pod(settings: AgentSettings, namespace: str) -> dict[str, Any]:
