@@ -89,9 +89,9 @@ class _Progress:
         self.living = {name for name in snapshot.heard if snapshot.is_fresh(name)}
         self._holders = leaving.holders(snapshot)
         _turn(self.all_heard, self._holders.keys() <= self.living)
-        if not self._has_begun:
-            return Plan()
         plan = leaving.decide(snapshot)
+        if not self._has_begun:
+            return Plan(secrets=plan.secrets)  # the agents go on reading them
         _turn(self.settled, plan == Plan() and not self._holders)
         return plan
 

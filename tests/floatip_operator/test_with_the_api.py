@@ -157,9 +157,9 @@ def world(plane: ControlPlane, tmp_path: Path) -> Iterator[World]:
     plane.kubectl("delete", "lease", "--all", "-n", NAMESPACE)
 
 
-def _running(world: World) -> None:
+def _running(world: World, **spec: Any) -> None:
     """elk on both nodes, n1 Active."""
-    world.apply("elk", nodes=[{"name": "n1", "priority": 150}, {"name": "n2", "priority": 100}])
+    world.apply("elk", nodes=[{"name": "n1", "priority": 150}, {"name": "n2", "priority": 100}], **spec)
     world.until(lambda: world.entries("n1") and world.entries("n2"), "both nodes have entries")
     world.obey("n1", "Active")
     world.obey("n2", "Backup")
@@ -310,12 +310,15 @@ def _asked_to_let_go(world: World) -> None:
 
 def test_nobody_is_asked_to_let_go_while_a_node_is_not_heard_of(world: World) -> None:
     """The others would take their addresses down for an uninstallation that must fail."""
-    _running(world)
+    password = {"type": "Password", "secretRef": {"name": "elk-vrrp", "key": "password"}}
+    _running(world, vrrp={"version": 2, "authentication": password})
     uninstalling = _uninstall(world, 25)
     until(lambda: world.operators[0].poll() == 1, 20, "it leads")
     while uninstalling.poll() is None:
         world.heartbeat("n1")
         assert not any("release" in world.entries(node)[0] for node in NODES)
+        (rule,) = world.plane.get("role", names.AGENT_SECRETS_ROLE, "-n", NAMESPACE)["rules"]
+        assert rule["resourceNames"] == ["elk-vrrp"]
         time.sleep(1)
     assert uninstalling.returncode == 1
     assert uninstalling.stderr
