@@ -9,6 +9,7 @@ import time
 import pytest
 from floatip_agent.configuration import RouterConfiguration
 from lab.network import Host, Lan
+from lab.prober import Prober
 from lab.waiting import throughout, until
 from wire.engine import EngineAgent
 from wire.sniffer import Sniffer
@@ -42,12 +43,16 @@ def test_by_hand_it_is_back_at_once_and_the_role_stays(lan: Lan, *, virtual_mac:
     host = lan.host("n1", "10.9.0.1/24")
     active = agent(host, 200, virtual_mac=virtual_mac)
     transitions = active.wait_for("Active").transitions
-    with Sniffer(host) as seen:
+    client = lan.host("client", "10.9.0.9/24")
+    with Sniffer(host) as seen, Prober(client, VIP, [host]) as prober:
+        prober.wait_for("n1", 5)
         for times in (1, 2, 3):
+            start = time.monotonic_ns()
             take_out(host, VIP)
             until(lambda: host.holds(VIP), 1, "it is back")
             until(lambda: len(seen.gratuitous_arps(VIP)) >= 5 * times, 2, "and announced")  # noqa: B023
             time.sleep(0.2)
+            print(f"longest gap that a client saw: {prober.window(start).longest_gap:.0f} ms")
         assert 0 not in [priority for _, priority in seen.advertisements("10.9.0.1")]
     state = active.router()
     assert state is not None
