@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 
 import pytest
+from conformance.plugin import Conformance
 from hypothesis import HealthCheck, settings
 from lab import binaries, user_mode_linux
 from lab.control_plane import ControlPlane
@@ -30,6 +31,14 @@ MARKED_BY_FIXTURE = {
     "api_server": "cluster",
 }
 NEVER_SKIPPED_IN_CI = ("linux", "peers", "cluster", "guest")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-conformance", action="store_true", help="write docs/conformance.md from this run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Conformance(writes=config.option.write_conformance))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

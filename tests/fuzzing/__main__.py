@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 _FIRST_INPUTS = 2000
+_PROGRESS = 100_000
 
 
 def main() -> int:
@@ -53,8 +54,11 @@ def _work(inputs: int, seed: int) -> int:
     def one_input(data: bytes) -> None:
         outcome = receiving.one_input(data)
         outcomes[outcome.value if isinstance(outcome, DropReason) else "accepted"] += 1
-        if outcomes.total() == inputs:
+        done = outcomes.total()
+        if done == inputs:
             print("\n".join(f"{seed}: {name} {count:,}" for name, count in outcomes.most_common()), flush=True)
+        elif done % _PROGRESS == 0:
+            print(f"{seed}: {done:,} inputs, {outcomes['accepted']:,} accepted", flush=True)
 
     with tempfile.TemporaryDirectory(prefix="floatip-fuzzing-") as corpus:
         chance = random.Random(seed)

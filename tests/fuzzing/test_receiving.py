@@ -19,6 +19,7 @@ def inputs(seed: int) -> list[bytes]:
     return [chance.randbytes(chance.choice([4, 4, 8, 12, 16, 24])) for _ in range(INPUTS)]
 
 
+@pytest.mark.rule("9568-7.1-no-effect")
 def test_no_input_makes_an_exception_or_a_difference() -> None:
     """Each is judged as the RFC read a second time judges it, and what is dropped moves nothing."""
     seen = collections.Counter(

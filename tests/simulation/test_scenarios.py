@@ -31,6 +31,7 @@ def test_equal_seeds_give_equal_traces_and_others_do_not() -> None:
 
 
 @pytest.mark.parametrize("seed", range(100, 110))
+@pytest.mark.rule("9568-7.1-no-effect")
 def test_packets_that_are_dropped_change_nothing_at_all(seed: int) -> None:
     """(e) what was dropped moved no deadline: to the nanosecond, the same happens with and without them."""
     quiet, attacked = (Scenario(seed, trace=True, hostility=hostility) for hostility in (0.0, 0.9))

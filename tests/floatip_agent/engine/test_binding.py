@@ -93,6 +93,7 @@ FOUND = [
 @pytest.mark.parametrize(
     ("configuration", "links", "interface", "source"), [pytest.param(*row[1:], id=row[0]) for row in FOUND]
 )
+@pytest.mark.rule("9568-5.1-source")
 def test_found(configuration: RouterConfiguration, links: list[Interface], interface: str, source: str) -> None:
     binding = bind(configuration, {known.name: known for known in links})
     assert (binding.interface.name, binding.source) == (interface, packed(source))
@@ -137,6 +138,7 @@ LINKS = {"eth0": link("eth0", "10.9.0.1/24", "fd09::1/64", "fe80::1/64")}
         ({"addresses": ("fd09::100/128", "fe80::100/128")}, ["fe80::100", "fd09::100"]),
     ],
 )
+@pytest.mark.rule("9568-5.2.9-link-local")
 def test_the_first_ipv6_address_is_the_virtual_routers_link_local_one(fields: dict[str, Any], wire: list[str]) -> None:
     """RFC 9568 5.2.9: for IPv6 "the first address MUST be the IPv6 link-local address associated with the Virtual Router"."""
     assert bind(replaced(SIX, **fields), LINKS).wire.addresses == tuple(map(packed, wire))

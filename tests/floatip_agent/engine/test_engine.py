@@ -18,6 +18,8 @@ PASSWORD = packet.padded_password("tan124")
 
 
 class TestOrder:
+    @pytest.mark.rule("9568-8.1.2-gratuitous-arp")
+    @pytest.mark.rule("9568-6.4.2-timer")
     def test_addresses_first_then_the_advertisement_then_the_announcement(self) -> None:
         bench = Bench()
         bench.apply(FOUR)
@@ -25,6 +27,7 @@ class TestOrder:
         assert [kind for kind, *_ in bench.node.take()] == ["assign", "send", *["announce"] * 5]
         assert bench.node.held("eth0") == {VIP}
 
+    @pytest.mark.rule("9568-6.4.3-shutdown")
     def test_leaving_says_priority_zero_and_then_takes_the_addresses_off(self) -> None:
         bench = active()
         bench.engine.shutdown(bench.now)
@@ -225,6 +228,7 @@ class TestReceive:
             ("Truncated", {"message": b"\x31\x33"}),
         ],
     )
+    @pytest.mark.rule("9568-7.1-no-effect")
     def test_what_is_dropped_is_counted_and_touches_nothing(self, reason: str, of_packet: dict[str, Any]) -> None:
         bench = Bench()
         bench.apply(FOUR)

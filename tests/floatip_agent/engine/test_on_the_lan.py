@@ -91,6 +91,7 @@ def entry(host: Host, address: str) -> dict[str, Any]:
     raise AssertionError(f"{address} is not on {host}")
 
 
+@pytest.mark.rule("9568-6.4.2-silent")
 def test_one_is_active_and_holds_the_addresses_of_both_families(lan: Lan) -> None:
     pair = Pair(lan, dual=True)
     assert pair.n1.holds(VIP)

@@ -91,6 +91,7 @@ def shows(frame: Ether) -> set[str]:
     return {frame.src} if is_advertisement else set()
 
 
+@pytest.mark.rule("9568-7.3-virtual-mac")
 def test_everything_that_is_said_of_the_address_shows_only_the_virtual_mac(lan: Lan) -> None:
     """RFC 9568 7.3; 8.1.2: "the Active Router MUST respond with the Virtual Router MAC address"."""
     pair = Pair(lan)
@@ -110,6 +111,8 @@ def test_everything_that_is_said_of_the_address_shows_only_the_virtual_mac(lan: 
     assert said == {MAC, MAC6}
 
 
+@pytest.mark.rule("9568-6.1-accept")
+@pytest.mark.rule("9568-7.3-virtual-mac")
 def test_a_client_needs_to_learn_nothing_on_a_move(lan: Lan) -> None:
     """What the virtual MAC is for: the neighbour entries of clients stay right."""
     pair = Pair(lan)

@@ -26,6 +26,7 @@ FAMILIES: list[Family] = ["IPv4", "IPv6"]
 MAC = bytes.fromhex("020000000001")
 
 
+@pytest.mark.rule("9568-8.1.2-gratuitous-arp")
 def test_gratuitous_arp_is_keepalived_s() -> None:
     golden = "ffffffffffff02000000000108060001080006040001020000000001ac10455effffffffffffac10455e"
     frame = gratuitous_arp(MAC, socket.inet_aton("172.16.69.94"))
@@ -33,6 +34,7 @@ def test_gratuitous_arp_is_keepalived_s() -> None:
     assert Ether(frame)[ARP].psrc == Ether(frame)[ARP].pdst == "172.16.69.94"
 
 
+@pytest.mark.rule("9568-8.2.2-neighbor-advertisement")
 def test_unsolicited_neighbor_advertisement_is_golden() -> None:
     golden = (
         "33330000000102000000000186dd6000000000203aff20010db8000000000000000000000001ff020000000000000000000000000001"
@@ -83,6 +85,7 @@ MESSAGE = bytes.fromhex("3133640100640000") + bytes(16)
 
 
 @pytest.mark.linux
+@pytest.mark.rule("9568-5.1-ip-header")
 def test_what_one_sends_the_other_receives_with_what_the_header_said(ends: tuple[End, End]) -> None:
     one, other = ends
     other.socket.listen_to([51])
@@ -97,6 +100,7 @@ def test_what_one_sends_the_other_receives_with_what_the_header_said(ends: tuple
 
 
 @pytest.mark.linux
+@pytest.mark.rule("9568-7.1-virtual-router-id")
 def test_only_listed_router_ids_come_through(ends: tuple[End, End]) -> None:
     one, other = ends
     other.socket.listen_to([7, 51, 255])
@@ -146,6 +150,7 @@ def test_other_multicast_and_other_interfaces_are_not_ours(lan: Lan) -> None:
 
 
 @pytest.mark.linux
+@pytest.mark.rule("9568-7.1-complete")
 def test_ip_options_and_padding_are_not_part_of_the_message(lan: Lan) -> None:
     """Implementations that take the IPv4 header for 20 bytes, or Ethernet's padding for data, fail here."""
     end = End(lan.host("n1", "10.9.0.1/24"), "IPv4")

@@ -105,6 +105,9 @@ def summed(message: bytes, source: str | None = None) -> bytes:
 
 
 @pytest.mark.parametrize(("wire", "priority", "source", "golden"), BY_NAME)
+@pytest.mark.rule("9568-5.2-format")
+@pytest.mark.rule("3768-5.3-format")
+@pytest.mark.rule("2338-5.3.6-password")
 def test_what_we_send_is_what_real_routers_send(wire: Wire, priority: int, source: str, golden: str) -> None:
     (address,) = ip(source)
     assert encode(wire, priority, address, group_of(address)).hex() == golden
@@ -150,12 +153,14 @@ def test_the_way_a_packet_came(wire: Wire, to: str, reason: DropReason) -> None:
     assert decode(wire, message, source, destination, 255) is reason
 
 
+@pytest.mark.rule("9568-7.1-ttl")
 def test_a_unicast_peer_may_be_behind_a_router() -> None:
     source, peer = ip("172.16.69.91", "172.16.69.92")
     wire = listening_to(source)
     assert isinstance(decode(wire, encode(wire, 100, source, peer), source, peer, 62), Advertisement)
 
 
+@pytest.mark.rule("9568-5.2.7-zero")
 def test_v19_with_interval_zero_is_dropped() -> None:
     """RFC 9568 7.1 with erratum 8301: a Max Advertise Interval of 0 is discarded. keepalived 2.2.7 becomes Active on it."""
     message = bytes.fromhex("313396010000755fac10455e")
@@ -164,18 +169,21 @@ def test_v19_with_interval_zero_is_dropped() -> None:
 
 @pytest.mark.parametrize("form", ["PseudoHeader", "MessageOnly"])
 @pytest.mark.parametrize("golden", ["313364010064a6fdac10455e", "31336401006478f8ac10455e"])
+@pytest.mark.rule("9568-5.2.8-ipv4")
 def test_both_ipv4_checksums_of_version_3_are_accepted_whatever_is_sent(form: packet.ChecksumForm, golden: str) -> None:
     """RFC 9568 5.2.8 leaves the pseudo-header out, keepalived and FRR put it in."""
     wire = dataclasses.replace(THREE, checksum_form=form)
     assert isinstance(heard(wire, bytes.fromhex(golden), "172.16.69.91"), Advertisement)
 
 
+@pytest.mark.rule("9568-5.2.8-ipv6")
 def test_ipv6_without_pseudo_header_is_a_bad_checksum() -> None:
     """RFC 9568 5.2.8: for IPv6 the checksum "also includes a prepended pseudo-header"."""
     good = encode(SIX, 100, ip("fe80::c8")[0], packet.MULTICAST_IPV6)
     assert heard(SIX, summed(good), "fe80::c8") is DropReason.BAD_CHECKSUM
 
 
+@pytest.mark.rule("9568-5.2.6-reserved")
 def test_the_reserved_bits_are_ignored_on_reception() -> None:
     """RFC 9568 5.2.6: rsvd "MUST be set to zero on transmission and ignored on reception"."""
     message = bytes.fromhex("313364010064a6fdac10455e")
@@ -185,6 +193,7 @@ def test_the_reserved_bits_are_ignored_on_reception() -> None:
     assert accepted.interval == SECOND
 
 
+@pytest.mark.rule("9568-7.1-interval")
 def test_another_interval_of_version_3_is_accepted_and_carried() -> None:
     """RFC 9568 6.4.2 adopts the sender's interval; an implementation that drops the packet makes two Actives."""
     accepted = heard(THREE, bytes.fromhex("31339601012c7433ac10455e"), "172.16.69.93")
@@ -193,6 +202,8 @@ def test_another_interval_of_version_3_is_accepted_and_carried() -> None:
 
 
 @pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.rule("9568-7.1-addresses")
+@pytest.mark.rule("3768-7.1-addresses")
 def test_another_address_list_is_accepted(version: int) -> None:
     """RFC 9568 7.1 lets a receiver log a different list; dropping it splits a rolling change into two Actives."""
     wire = Wire(version, 51, SECOND, ELK)
@@ -203,6 +214,7 @@ def test_another_address_list_is_accepted(version: int) -> None:
     assert accepted.addresses == other.addresses
 
 
+@pytest.mark.rule("9568-5.2.9-link-local")
 def test_an_ipv6_list_that_does_not_begin_link_local_is_accepted_and_tells() -> None:
     swapped = dataclasses.replace(SIX, addresses=SIX.addresses[::-1])
     (source,) = ip("fe80::c8")
@@ -244,9 +256,34 @@ BROKEN = [
 ]
 
 
+RULES = {
+    (DropReason.TRUNCATED, 3): "9568-7.1-complete",
+    (DropReason.WRONG_VERSION, 3): "9568-7.1-version",
+    (DropReason.WRONG_VERSION, 2): "9568-8.4-interoperation",
+    (DropReason.BAD_TYPE, 3): "9568-5.2.2-type",
+    (DropReason.WRONG_VIRTUAL_ROUTER_ID, 3): "9568-7.1-virtual-router-id",
+    (DropReason.BAD_TTL, 3): "9568-7.1-ttl",
+    (DropReason.BAD_LENGTH, 3): "9568-7.1-complete",
+    (DropReason.BAD_CHECKSUM, 3): "9568-7.1-checksum",
+    (DropReason.NO_ADDRESSES, 3): "9568-5.2.5-count",
+    (DropReason.ZERO_INTERVAL, 3): "9568-5.2.7-zero",
+    (DropReason.AUTHENTICATION_TYPE, 2): "2338-7.1-type",
+    (DropReason.AUTHENTICATION_FAILED, 2): "2338-7.1-data",
+    (DropReason.WRONG_INTERVAL, 2): "3768-7.1-interval",
+}
+
+
+def shows(reason: DropReason, wire: object) -> list[pytest.MarkDecorator]:
+    assert isinstance(wire, Wire)
+    return [pytest.mark.rule(rule)] if (rule := RULES.get((reason, wire.version))) else []
+
+
 @pytest.mark.parametrize(
     ("reason", "wire", "message", "ttl"),
-    [pytest.param(reason, *rest, id=f"{reason}-{text}") for reason, text, *rest in BROKEN],
+    [
+        pytest.param(reason, *rest, id=f"{reason}-{text}", marks=shows(reason, rest[0]))
+        for reason, text, *rest in BROKEN
+    ],
 )
 def test_every_receive_check_drops_what_it_is_for(reason: DropReason, wire: Wire, message: bytes, ttl: int) -> None:
     assert heard(wire, message, ttl=ttl) is reason
@@ -279,6 +316,8 @@ def wires(draw: st.DrawFn) -> Wire:
 
 
 @given(wires(), st.integers(0, 255), st.data())
+@pytest.mark.rule("9568-5.2.4-priority")
+@pytest.mark.rule("9568-5.2.7-range")
 def test_decoding_gives_back_what_was_encoded(wire: Wire, priority: int, data: st.DataObject) -> None:
     source = data.draw(ADDRESSES[wire.address_length])
     destination = group_of(source)

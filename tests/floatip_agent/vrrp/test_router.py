@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
 NOW = 5_000 * SECOND
+rule = pytest.mark.rule
 VIP = socket.inet_aton("10.0.0.100")
 OWN = socket.inet_aton("10.0.0.50")
 BELOW, ABOVE = socket.inet_aton("10.0.0.9"), socket.inet_aton("10.0.0.200")
@@ -82,41 +83,45 @@ DOWN_100 = 3_609_375_000
 
 # state, event, when it happens after NOW, actions in order, next state, next deadline after NOW.
 TRANSITIONS = [
-    pytest.param(initialize, startup, 0, [Transition], Backup, DOWN_100, id=
+    pytest.param(initialize, startup, 0, [Transition], Backup, DOWN_100, marks=rule("9568-6.4.1-backup"), id=
         'Initialize startup: "Set the Active_Down_Timer to Active_Down_Interval; Transition to the {Backup} state"'),
-    pytest.param(initialize, shutdown, 0, [], Initialize, None, id="Initialize shutdown: nothing to leave"),
-    pytest.param(initialize, timeout, 0, [], Initialize, None, id="Initialize timeout: no timer runs"),
-    pytest.param(initialize, hear(0), 0, [], Initialize, None, id="Initialize hears priority 0: takes no part"),
-    pytest.param(initialize, hear(200), 0, [], Initialize, None, id="Initialize hears: takes no part, does not fail"),
+    pytest.param(initialize, shutdown, 0, [], Initialize, None, marks=rule("9568-6.4-initialize"),
+        id="Initialize shutdown: nothing to leave"),
+    pytest.param(initialize, timeout, 0, [], Initialize, None, marks=rule("9568-6.4-initialize"),
+        id="Initialize timeout: no timer runs"),
+    pytest.param(initialize, hear(0), 0, [], Initialize, None, marks=rule("9568-6.4-initialize"),
+        id="Initialize hears priority 0: takes no part"),
+    pytest.param(initialize, hear(200), 0, [], Initialize, None, marks=rule("9568-6.4-initialize"),
+        id="Initialize hears: takes no part, does not fail"),
     pytest.param(backup, startup, SECOND, [], Backup, DOWN_100, id="Backup startup: runs already"),
-    pytest.param(backup, shutdown, 0, [Transition], Initialize, None, id=
+    pytest.param(backup, shutdown, 0, [Transition], Initialize, None, marks=rule("9568-6.4.2-shutdown"), id=
         'Backup shutdown: "Cancel the Active_Down_Timer; Transition to the {Initialize} state", nothing is sent'),
     pytest.param(backup, timeout, DOWN_100 - 1, [], Backup, DOWN_100, id="Backup timeout too early: nothing"),
-    pytest.param(backup, timeout, DOWN_100, BECOMES_ACTIVE, Active, DOWN_100 + SECOND, id=
+    pytest.param(backup, timeout, DOWN_100, BECOMES_ACTIVE, Active, DOWN_100 + SECOND, marks=rule("9568-6.4.2-timer"), id=
         'Backup: "If the Active_Down_Timer fires, then: Send an ADVERTISEMENT; [...] Transition to the {Active} state"'),
-    pytest.param(backup, hear(0), SECOND, [], Backup, SECOND + 609_375_000, id=
+    pytest.param(backup, hear(0), SECOND, [], Backup, SECOND + 609_375_000, marks=rule("9568-6.4.2-priority-zero"), id=
         'Backup: "If the Priority in the ADVERTISEMENT is 0, then: Set the Active_Down_Timer to Skew_Time"'),
-    pytest.param(backup, hear(100), SECOND, [], Backup, SECOND + DOWN_100, id=
+    pytest.param(backup, hear(100), SECOND, [], Backup, SECOND + DOWN_100, marks=rule("9568-6.4.2-heed"), id=
         'Backup: "greater than or equal to the local Priority, then: [...] Reset the Active_Down_Timer" (equal)'),
-    pytest.param(backup, hear(101), SECOND, [], Backup, SECOND + DOWN_100, id=
+    pytest.param(backup, hear(101), SECOND, [], Backup, SECOND + DOWN_100, marks=rule("9568-6.4.2-heed"), id=
         'Backup: "greater than or equal to the local Priority, then: [...] Reset the Active_Down_Timer" (greater)'),
-    pytest.param(backup, hear(99), SECOND, [], Backup, DOWN_100, id=
+    pytest.param(backup, hear(99), SECOND, [], Backup, DOWN_100, marks=[rule("9568-6.4.2-lower"), rule("9568-6.1-preempt")], id=
         'Backup: "Preempt_Mode is True and the Priority in the ADVERTISEMENT is lower: Discard the ADVERTISEMENT"'),
     pytest.param(active, startup, 0, [], Active, SECOND, id="Active startup: runs already"),
-    pytest.param(active, shutdown, 0, YIELDS, Initialize, None, id=
+    pytest.param(active, shutdown, 0, YIELDS, Initialize, None, marks=rule("9568-6.4.3-shutdown"), id=
         'Active shutdown: "Cancel the Adver_Timer; Send an ADVERTISEMENT with Priority = 0; Transition to {Initialize}"'),
     pytest.param(active, timeout, SECOND - 1, [], Active, SECOND, id="Active timeout too early: nothing"),
-    pytest.param(active, timeout, SECOND, [SendAdvertisement], Active, 2 * SECOND, id=
+    pytest.param(active, timeout, SECOND, [SendAdvertisement], Active, 2 * SECOND, marks=rule("9568-6.4.3-timer"), id=
         'Active: "If the Adver_Timer fires, then: Send an ADVERTISEMENT; Reset the Adver_Timer to Advertisement_Interval"'),
-    pytest.param(active, hear(0), SECOND // 4, [SendAdvertisement], Active, SECOND * 5 // 4, id=
+    pytest.param(active, hear(0), SECOND // 4, [SendAdvertisement], Active, SECOND * 5 // 4, marks=rule("9568-6.4.3-priority-zero"), id=
         'Active: "If the Priority in the ADVERTISEMENT is 0, then: Send an ADVERTISEMENT; Reset the Adver_Timer"'),
-    pytest.param(active, hear(101), SECOND // 2, YIELDS, Backup, SECOND // 2 + DOWN_100, id=
+    pytest.param(active, hear(101), SECOND // 2, YIELDS, Backup, SECOND // 2 + DOWN_100, marks=rule("9568-6.4.3-greater"), id=
         'Active: "greater than the local Priority [...] then: Cancel Adver_Timer; [...] Transition to the {Backup} state"'),
-    pytest.param(active, hear(100, ABOVE), SECOND // 2, YIELDS, Backup, SECOND // 2 + DOWN_100, id=
+    pytest.param(active, hear(100, ABOVE), SECOND // 2, YIELDS, Backup, SECOND // 2 + DOWN_100, marks=rule("9568-6.4.3-tie"), id=
         'Active: "equal to the local Priority and the primary IPvX address of the sender is greater": yields'),
-    pytest.param(active, hear(100, BELOW), SECOND // 2, [SendAdvertisement], Active, SECOND, id=
+    pytest.param(active, hear(100, BELOW), SECOND // 2, [SendAdvertisement], Active, SECOND, marks=rule("9568-6.4.3-tie"), id=
         'Active, equal priority, sender address lower: "Discard the ADVERTISEMENT; Send an ADVERTISEMENT immediately"'),
-    pytest.param(active, hear(99), SECOND // 2, [SendAdvertisement], Active, SECOND, id=
+    pytest.param(active, hear(99), SECOND // 2, [SendAdvertisement], Active, SECOND, marks=rule("9568-6.4.3-lower"), id=
         'Active, lower priority: "Discard the ADVERTISEMENT; Send an ADVERTISEMENT immediately"'),
     pytest.param(active, hear(99, ABOVE), SECOND // 2, [SendAdvertisement], Active, SECOND, id=
         "Active, lower priority from a greater address: the address decides between equals only"),
@@ -149,6 +154,7 @@ def test_priorities_and_reasons_of_what_is_sent() -> None:
     assert yielded == Transition("Backup", "heard priority 150, own priority 100")
 
 
+@pytest.mark.rule("9568-6.4.1-owner")
 def test_the_owner_is_active_at_once() -> None:
     """RFC 9568 6.4.1: "If the Priority = 255 (i.e., the router owns the IPvX address [...]), then: Send an ADVERTISEMENT"."""
     router = initialize(parameters(255))
@@ -165,6 +171,7 @@ def test_the_tie_is_broken_by_the_senders_address_and_not_by_the_virtual_one() -
     assert isinstance(router.state, Backup)
 
 
+@pytest.mark.rule("9568-6.4.3-tie")
 def test_the_tie_compares_addresses_as_unsigned_bytes() -> None:
     router = active(parameters(source=bytes((127, 0, 0, 1))))
     router.receive(advertisement(100, source=bytes((128, 0, 0, 1))), NOW)
@@ -172,6 +179,7 @@ def test_the_tie_compares_addresses_as_unsigned_bytes() -> None:
 
 
 class TestLearnedInterval:
+    @pytest.mark.rule("9568-6.4.2-learn")
     def test_a_backup_adopts_the_senders_interval(self) -> None:
         """RFC 9568 6.4.2: "Set Active_Adver_Interval to Max Advertise Interval contained in the ADVERTISEMENT; Recompute
         the Skew_Time; Recompute the Active_Down_Interval". keepalived measured 10.832 s; 10.828 s in theory."""
@@ -192,6 +200,7 @@ class TestLearnedInterval:
         router.receive(advertisement(0, interval=10 * SECOND), NOW + 2 * SECOND)
         assert router.deadline == NOW + 2 * SECOND + 609_375_000
 
+    @pytest.mark.rule("9568-6.4.2-learn")
     def test_an_active_learns_from_the_one_it_yields_to(self) -> None:
         """RFC 9568 6.4.3: "Set Active_Adver_Interval to Max Advertise Interval contained in the ADVERTISEMENT"."""
         router = active()
@@ -204,6 +213,7 @@ class TestLearnedInterval:
         router.handle_timeout(NOW + 10_828_125_000)
         assert router.deadline == NOW + 10_828_125_000 + SECOND
 
+    @pytest.mark.rule("3768-6.1-own-interval")
     def test_version_2_learns_nothing(self) -> None:
         """RFC 3768 has no learning: both sides are configured alike, and the codec drops what differs."""
         router = backup(parameters(version=2))
@@ -212,6 +222,7 @@ class TestLearnedInterval:
 
 
 class TestPreemption:
+    @pytest.mark.rule("9568-6.4.2-no-preempt")
     def test_never_lets_a_lower_active_be(self) -> None:
         """RFC 9568 6.4.2: "If Preempt_Mode is False, [...] Reset the Active_Down_Timer to Active_Down_Interval"."""
         router = backup(parameters(preempt=False))
@@ -225,6 +236,7 @@ class TestPreemption:
         assert router.deadline == NOW + 609_375_000
         assert router.handle_timeout(NOW + 609_375_000)
 
+    @pytest.mark.rule("9568-6.1-owner")
     def test_the_owner_preempts_whatever_preempt_mode_says(self) -> None:
         """RFC 9568 6.1: "Preempt_Mode [...] the router that owns the IPvX address [...] always preempts"."""
         router = active(parameters(255, preempt=False))
@@ -263,6 +275,7 @@ class TestPreemption:
 
 
 class TestRivals:
+    @pytest.mark.rule("9568-6.4.3-lower")
     def test_losing_advertisements_are_answered_at_most_twice_an_interval(self) -> None:
         """RFC 9568 6.4.3 answers each at once; a rival at 1 kHz must not make a flood of two."""
         router = active()

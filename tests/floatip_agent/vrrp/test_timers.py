@@ -19,6 +19,8 @@ AT_ONE_SECOND = [
 ]
 
 
+@pytest.mark.rule("9568-6.1-skew")
+@pytest.mark.rule("9568-6.1-down")
 @pytest.mark.parametrize("version", [2, 3])
 @pytest.mark.parametrize(("priority", "skew", "down"), AT_ONE_SECOND)
 def test_one_second(version: int, priority: int, skew: int, down: int) -> None:
@@ -37,6 +39,7 @@ def test_the_longest_interval_does_not_overflow() -> None:
     assert active_down_interval(3, 1, 40_950_000_000) == 122_850_000_000 + 40_790_039_062
 
 
+@pytest.mark.rule("3768-6.1-skew")
 def test_version_2_has_a_skew_that_does_not_depend_on_the_interval() -> None:
     """RFC 3768 6.1: "Skew_Time: Time to skew Master_Down_Interval in seconds. Calculated as ((256 - Priority) / 256)"."""
     assert skew_time(2, 100, 3_000_000_000) == 609_375_000
