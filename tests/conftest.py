@@ -25,7 +25,7 @@ settings.load_profile("shared machine")
 
 MARKED_BY_FIXTURE = {
     "lan": "linux",
-    "lan_per_subject": "linux",
+    "lan_of_ones_own": "linux",
     "uml": "guest",
     "control_plane": "cluster",
     "api_server": "cluster",
@@ -69,9 +69,9 @@ def lan() -> Iterator[Lan]:
     yield from _lan()
 
 
-@pytest.fixture(scope="module")
-def lan_per_subject() -> Callable[[], AbstractContextManager[Lan]]:
-    """For fixtures that put several subjects of a module on a LAN each."""
+@pytest.fixture(scope="session")
+def lan_of_ones_own() -> Callable[[], AbstractContextManager[Lan]]:
+    """For what needs several at once."""
     return contextlib.contextmanager(_lan)
 
 

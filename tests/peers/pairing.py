@@ -16,7 +16,7 @@ from wire.sniffer import Sniffer
 
 MARGIN = 0.8
 """Seconds for processes to start to act, and to be looked at, on a busy machine."""
-STARTUP = 6.0
+STARTUP = 10.0
 """Seconds for guard, engine and keeper to start from nothing."""
 EARLY = 0.011
 """Seconds: FRR counts in whole centiseconds, and rounds down."""
@@ -32,11 +32,11 @@ class Pairing:
 
     higher, lower = 200, 100
 
-    def __init__(self, lan: Lan, spoken: Sequence[Way], make_peer: MakePeer, seen: Sniffer) -> None:
+    def __init__(self, lan: Lan, name: str, spoken: Sequence[Way], make_peer: MakePeer, seen: Sniffer) -> None:
         self.ways = spoken
         self.agent_host, self.peer_host = lan.hosts["agent"], lan.hosts["peer"]
         self._make_peer = make_peer
-        self.lan = lan
+        self.peer_name = name
         self._seen = seen
         self._own = self.agent_host.hardware_address()
 

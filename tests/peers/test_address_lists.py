@@ -4,17 +4,15 @@ own; RFC 9568, 7.1, has it logged only."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from typing import cast
 
 import pytest
 from lab import keepalived
-from lab.network import Lan
 from lab.waiting import until
 from peers import ways
-from peers.conftest import pairing_on
 from peers.neighbors import KeepalivedPeer
 from peers.pairing import MARGIN, STARTUP, Pairing, now
+from peers.scenarios import beside
 
 pytestmark = pytest.mark.peers
 
@@ -22,10 +20,7 @@ WAYS = (ways.V2, ways.V3)
 ANOTHER = {way.name: f"172.16.69.{way.virtual_router_id + 100}" for way in WAYS}
 
 
-@pytest.fixture(params=keepalived.PACKAGES)
-def pairing(request: pytest.FixtureRequest, lan: Lan) -> Iterator[Pairing]:
-    with pairing_on(lan, WAYS, functools.partial(KeepalivedPeer, version=request.param)) as pairing:
-        yield pairing
+SPOKEN = {version: (functools.partial(KeepalivedPeer, version=version), WAYS) for version in keepalived.PACKAGES}
 
 
 def _longer(pairing: Pairing, priority: int) -> list[dict[str, object]]:
@@ -34,7 +29,8 @@ def _longer(pairing: Pairing, priority: int) -> list[dict[str, object]]:
     return [entry | {"addresses": [*entry["addresses"], f"{ANOTHER[entry['name']]}/24"]} for entry in entries]
 
 
-def test_the_list_of_an_active_agent_grows(pairing: Pairing, request: pytest.FixtureRequest) -> None:
+@beside(SPOKEN)
+def test_the_list_of_an_active_agent_grows(pairing: Pairing) -> None:
     """keepalived 2.2.7 becomes a second Active, until its file says the same; 2.3.3 stays Backup."""
     agent, peer = pairing.agent(pairing.higher), cast("KeepalivedPeer", pairing.peer(pairing.lower))
     peer.start()
@@ -46,7 +42,7 @@ def test_the_list_of_an_active_agent_grows(pairing: Pairing, request: pytest.Fix
     until(
         lambda: all(pairing.agent_host.holds(other) for other in ANOTHER.values()), STARTUP, "the new addresses are up"
     )
-    if request.node.callspec.params["pairing"] == keepalived.OLDER:
+    if pairing.peer_name == keepalived.OLDER:
         pairing.wait_for("peer", pairing.longest_down_interval(pairing.lower) + 1 + MARGIN, alone=False)
         assert set(map(frozenset, pairing.holders().values())) == {frozenset({"agent", "peer"})}
         begun = now()
@@ -56,6 +52,7 @@ def test_the_list_of_an_active_agent_grows(pairing: Pairing, request: pytest.Fix
     pairing.assert_stays_with("agent")
 
 
+@beside(SPOKEN)
 def test_the_list_of_an_active_keepalived_grows(pairing: Pairing) -> None:
     """The agent accepts any list: it stays Backup, with its own list; and it takes over with that one."""
     agent, peer = pairing.agent(pairing.lower), cast("KeepalivedPeer", pairing.peer(pairing.higher))
@@ -78,6 +75,7 @@ def test_the_list_of_an_active_keepalived_grows(pairing: Pairing) -> None:
     pairing.assert_takeover_after_farewell("agent", pairing.lower, begun)
 
 
+@beside(SPOKEN)
 def test_the_list_of_a_backup_agent_grows(pairing: Pairing) -> None:
     """Nothing moves, and it takes over with the new list."""
     agent, peer = pairing.agent(pairing.lower), pairing.peer(pairing.higher)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 from lab.network import Lan
 from lab.waiting import until
-from peers.conftest import SUBJECTS, or_skip
+from peers.scenarios import SUBJECTS, AtOnce, or_skip
 from peers.stranger import ABOVE, BELOW, Stranger, advertisement
 from peers.ways import PEER, Way
 
@@ -185,9 +185,9 @@ Look = Callable[[str], set[str]]
 
 
 @pytest.fixture(scope="module")
-def still_held(look_at_all: Callable[[Callable[[Lan, str], set[str]]], Look]) -> Look:
+def still_held(at_once: AtOnce[set[str]]) -> Look:
     """The facts whose address a subject still holds when the stranger has spoken for a while."""
-    return look_at_all(_still_held)
+    return at_once(SUBJECTS, _still_held)
 
 
 def _still_held(lan: Lan, name: str) -> set[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 from lab.network import Lan
 from lab.waiting import until
-from peers.conftest import SUBJECTS, or_skip
+from peers.scenarios import SUBJECTS, AtOnce, or_skip
 from peers.stranger import Stranger, advertisement
 from peers.ways import PEER, Way
 from wire.sniffer import Sniffer
@@ -69,8 +69,8 @@ Look = Callable[[str], Seen]
 
 
 @pytest.fixture(scope="module")
-def seen(look_at_all: Callable[[Callable[[Lan, str], Seen]], Look]) -> Look:
-    return look_at_all(lambda lan, name: _Experiment(lan, name).run())
+def seen(at_once: AtOnce[Seen]) -> Look:
+    return at_once(SUBJECTS, lambda lan, name: _Experiment(lan, name).run())
 
 
 class _Experiment:
@@ -122,11 +122,11 @@ class _Experiment:
         return any(sent - at < AT_ONCE for sent in self._sent(way, at))
 
     def _sent_under(self, way: Way, say: Callable[[], object]) -> int:
-        """How often it advertised in ten periods while it got such a packet four times a period."""
+        """How often it advertised in ten periods while it got such a packet eight times a period."""
         begun = time.time()
         while time.time() < begun + 10 * PERIOD:
             say()
-            time.sleep(PERIOD / 4)
+            time.sleep(PERIOD / 8)
         return len(self._sent(way, begun))
 
     def _as_backup(self) -> list[float]:
@@ -175,7 +175,7 @@ def test_an_active_under_bad_packets(seen: Look, name: str, kind: str) -> None:
     """RFC 9568, 7.1: "MUST discard the packet". keepalived restarts its Adver_Timer on every one of them, and falls silent
     when they come more often than its period."""
     sent = seen(name).sent_under_broken if kind == "wrong-checksum" else seen(name).sent_under_stray
-    assert sent <= 1 if name in KEEPALIVED else sent >= 7, sent
+    assert sent <= 4 if name in KEEPALIVED else sent >= 7, sent  # of ten; the stranger stands still at times
 
 
 def test_priority_0_sets_the_timer_to_skew_time(seen: Look, name: str) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
 from pathlib import Path
 
 import pytest
 from lab import keepalived
-from lab.network import Host, Lan
 from peers import ways
-from peers.conftest import pairing_on
 from peers.neighbors import KeepalivedPeer
 from peers.pairing import MARGIN, STARTUP, Pairing, now
+from peers.scenarios import beside
 from peers.ways import Way
 
 pytestmark = pytest.mark.peers
@@ -26,15 +25,14 @@ class GuidePeer(KeepalivedPeer):
         return (Path(__file__).parent / "guide" / FILES[priority]).read_text()
 
 
-@pytest.fixture(params=keepalived.PACKAGES)
-def pairing(request: pytest.FixtureRequest, lan: Lan) -> Iterator[Pairing]:
-    def make_peer(host: Host, spoken: Sequence[Way], priority: int, preempts: bool) -> GuidePeer:
-        return GuidePeer(host, spoken, request.param, priority, preempts=preempts)
-
-    with pairing_on(lan, [ways.GUIDE], make_peer) as pairing:
-        yield pairing
+def _guide(version: str) -> tuple[functools.partial[GuidePeer], list[Way]]:
+    return functools.partial(GuidePeer, version=version), [ways.GUIDE]
 
 
+SPOKEN = {version: _guide(version) for version in keepalived.PACKAGES}
+
+
+@beside(SPOKEN)
 def test_the_agent_plays_the_backup(pairing: Pairing) -> None:
     """keepalived with state MASTER and priority 100, the agent with 99."""
     agent, peer = pairing.agent(99), pairing.peer(100)
@@ -51,6 +49,7 @@ def test_the_agent_plays_the_backup(pairing: Pairing) -> None:
     pairing.assert_takeover_after_farewell("agent", 99, begun)
 
 
+@beside(SPOKEN)
 def test_the_agent_plays_the_master(pairing: Pairing) -> None:
     """keepalived with state BACKUP and priority 99, the agent with 100."""
     agent, peer = pairing.agent(100), pairing.peer(99)

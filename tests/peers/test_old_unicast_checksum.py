@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 
 import pytest
 from lab import keepalived
-from lab.network import Lan
 from peers import ways
-from peers.conftest import pairing_on
 from peers.neighbors import KeepalivedPeer
 from peers.pairing import MARGIN, STARTUP, Pairing
+from peers.scenarios import beside
 
 pytestmark = pytest.mark.peers
 
 
-@pytest.fixture(params=keepalived.PACKAGES)
-def pairing(request: pytest.FixtureRequest, lan: Lan) -> Iterator[Pairing]:
-    with pairing_on(lan, [ways.V3_OLD_UNICAST], functools.partial(KeepalivedPeer, version=request.param)) as pairing:
-        yield pairing
+SPOKEN = {
+    version: (functools.partial(KeepalivedPeer, version=version), [ways.V3_OLD_UNICAST])
+    for version in keepalived.PACKAGES
+}
 
 
+@beside(SPOKEN)
 def test_it_is_heard_and_hears_nobody_else(pairing: Pairing) -> None:
     """The agent yields to it; with a lower priority it does not yield to the agent, whose form it refuses."""
     agent, peer = pairing.agent(pairing.lower), pairing.peer(pairing.higher)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from peers.pairing import LIFETIME, MARGIN, STARTUP, Pairing, now
+from peers.scenarios import SPOKEN, beside
 
 pytestmark = pytest.mark.peers
 
 
+@beside(SPOKEN)
 def test_the_agent_preempts_and_hands_back(pairing: Pairing) -> None:
     """RFC 9568, 6.4.2: a Backup of higher priority discards the advertisements of the Active and takes over when its
     Active_Down_Timer fires; 6.4.3: one that is shut down sends an advertisement with priority 0."""
@@ -28,6 +30,7 @@ def test_the_agent_preempts_and_hands_back(pairing: Pairing) -> None:
     pairing.assert_stays_with("peer")
 
 
+@beside(SPOKEN)
 def test_the_peer_preempts_and_hands_back(pairing: Pairing) -> None:
     """The same the other way round: the agent is the Backup of lower priority."""
     agent, peer = pairing.agent(pairing.lower), pairing.peer(pairing.higher)
@@ -46,6 +49,7 @@ def test_the_peer_preempts_and_hands_back(pairing: Pairing) -> None:
     pairing.assert_stays_with("agent")
 
 
+@beside(SPOKEN)
 def test_the_peer_takes_over_from_a_killed_agent_which_returns(pairing: Pairing) -> None:
     """SIGKILL to guard, engine and keeper at once; their kernel drops the addresses when their lifetime ends."""
     agent, peer = pairing.agent(pairing.higher), pairing.peer(pairing.lower)
@@ -66,6 +70,7 @@ def test_the_peer_takes_over_from_a_killed_agent_which_returns(pairing: Pairing)
     pairing.assert_gave_way("peer", begun)
 
 
+@beside(SPOKEN)
 def test_the_agent_takes_over_from_a_killed_peer_which_returns(pairing: Pairing) -> None:
     """SIGKILL to keepalived or vrrpd, whose kernel keeps the addresses until it runs again."""
     agent, peer = pairing.agent(pairing.lower), pairing.peer(pairing.higher)
@@ -85,6 +90,7 @@ def test_the_agent_takes_over_from_a_killed_peer_which_returns(pairing: Pairing)
     pairing.assert_gave_way("agent", begun)
 
 
+@beside(SPOKEN)
 def test_priorities_change_while_both_run(pairing: Pairing) -> None:
     """Whoever has the higher priority now takes over, as if it had started: RFC 9568, 6.4.2."""
     agent, peer = pairing.agent(pairing.higher), pairing.peer(pairing.lower)
@@ -108,6 +114,7 @@ def test_priorities_change_while_both_run(pairing: Pairing) -> None:
     pairing.assert_gave_way("agent", begun)
 
 
+@beside(SPOKEN)
 def test_an_agent_that_must_not_preempt_waits_for_the_peer_to_go(pairing: Pairing) -> None:
     """RFC 9568, 6.4.2: "If Preempt_Mode is False ... Reset the Active_Down_Timer"."""
     agent, peer = pairing.agent(pairing.higher, preemption={"policy": "Never"}), pairing.peer(pairing.lower)
@@ -123,6 +130,7 @@ def test_an_agent_that_must_not_preempt_waits_for_the_peer_to_go(pairing: Pairin
     pairing.assert_takeover_after_farewell("agent", pairing.higher, begun)
 
 
+@beside(SPOKEN)
 def test_a_peer_that_must_not_preempt_waits_for_the_agent_to_go(pairing: Pairing) -> None:
     """The same the other way round."""
     agent, peer = pairing.agent(pairing.lower), pairing.peer(pairing.higher, preempts=False)
