@@ -25,13 +25,20 @@ class InterfaceAddress:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Interface:
-    """A link as the kernel shows it. `is_up`: administratively up and with carrier."""
+    """A link as the kernel shows it. `is_up`: administratively up and with carrier. `remade` counts the links that had this index
+    before it: one that is moved to another network namespace and back keeps its own."""
 
     index: int
     name: str
     is_up: bool
     mac: bytes
     addresses: tuple[InterfaceAddress, ...] = ()
+    remade: int = 0
+
+    @property
+    def key(self) -> int:
+        """Tells it from every other link that was ever there: a socket of one that is gone hears nothing on the next."""
+        return self.remade << 32 | self.index
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -99,4 +99,4 @@ def _removed_and_made_again(pair: Pair, fault: str) -> None:
 
 
 def index(host: Host, interface: str) -> str:
-    return ip(host, f"-oneline link show {interface}").partition(":")[0]
+    return ip(host, f"-oneline link show {interface}").partition(":")[0].strip()

@@ -28,11 +28,13 @@ class Channels:
         refused: list[tuple[Router, str]] = []
         self._routers = {}
         wanted: dict[Channel, list[int]] = {}
+        bound = {
+            router: (router.binding.interface.key, router.configuration.family) for router in routers if router.binding
+        }
+        self._close_all_but(frozenset(bound.values()))
         # One that runs goes before one that would only begin.
-        for router in sorted(routers, key=lambda router: router.role == "Initialize"):
-            if router.binding is None:
-                continue
-            channel = (router.binding.interface.index, router.configuration.family)
+        for router, channel in sorted(bound.items(), key=lambda entry: entry[0].role == "Initialize"):
+            assert router.binding is not None
             virtual_router_id = router.configuration.virtual_router_id
             other = self._routers.setdefault((channel, virtual_router_id), router)
             if other is not router:
@@ -59,11 +61,14 @@ class Channels:
         self.version += 1
         return None
 
-    def _listen(self, wanted: dict[Channel, list[int]]) -> None:
-        for channel in [channel for channel in self.sockets if channel not in wanted]:
+    def _close_all_but(self, wanted: frozenset[Channel]) -> None:
+        """Before others are opened: the kernel takes a closed socket's groups off the interface that has its index now."""
+        for channel in self.sockets.keys() - wanted:
             self.sockets.pop(channel).close()
             self._listened.pop(channel, None)
             self.version += 1
+
+    def _listen(self, wanted: dict[Channel, list[int]]) -> None:
         for channel, virtual_router_ids in wanted.items():
             if self._listened.get(channel) != virtual_router_ids:
                 self._listened[channel] = virtual_router_ids

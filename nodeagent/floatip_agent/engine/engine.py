@@ -274,7 +274,7 @@ class Engine:
             self._unbind(router, str(reason), now)
             return
         old = router.binding
-        if old is not None and old.interface.index != binding.interface.index:
+        if old is not None and old.interface.key != binding.interface.key:
             self._unbind(router, f"moves to interface {binding.interface.name}", now)
         router.set_binding(binding, "")
 

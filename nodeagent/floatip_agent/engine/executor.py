@@ -9,7 +9,7 @@ from floatip_agent.engine.router import Router
 from floatip_agent.ports import AdvertisementSocket, Node
 
 Channel = tuple[int, Family]
-"""An interface index and a family: one socket each."""
+"""An interface's key and a family: one socket each."""
 
 
 class Executor:
@@ -30,7 +30,7 @@ class Executor:
 
     def send(self, router: Router, priority: int) -> None:
         assert router.binding is not None
-        socket = router.sender or self._sockets.get((router.binding.interface.index, router.configuration.family))
+        socket = router.sender or self._sockets.get((router.binding.interface.key, router.configuration.family))
         if socket is None:
             return
         # One signature serves all peers: it does not cover the destination.

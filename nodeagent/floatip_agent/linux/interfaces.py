@@ -35,6 +35,7 @@ class KernelInterfaces:
         self._links: dict[int, Interface] = {}
         """Without addresses."""
         self._addresses: dict[int, dict[bytes, InterfaceAddress]] = {}
+        self._remade: dict[int, int] = {}
         self._whole: dict[int, Interface] = {}
         self._touched: set[int] = set()
         self._by_name: dict[str, Interface] = {}
@@ -93,7 +94,8 @@ class KernelInterfaces:
             case netlink.RTM_DELLINK:
                 family, _, index, _, _ = _IFINFOMSG.unpack_from(message.body)
                 if family == 0:  # AF_BRIDGE sends one when a port leaves its bridge
-                    self._links.pop(index, None)
+                    if self._links.pop(index, None):
+                        self._remade[index] = self._remade.get(index, 0) + 1
                     self._addresses.pop(index, None)
                     self._touched.add(index)
             case netlink.RTM_NEWADDR | netlink.RTM_DELADDR:
@@ -109,6 +111,7 @@ class KernelInterfaces:
             name=found[IFLA_IFNAME].rstrip(b"\0").decode(errors="replace"),
             is_up=flags & (_IFF_UP | _IFF_RUNNING) == _IFF_UP | _IFF_RUNNING,
             mac=found.get(IFLA_ADDRESS, b""),
+            remade=self._remade.get(index, 0),
         )
         if self._links.get(index) != link:
             self._links[index] = link

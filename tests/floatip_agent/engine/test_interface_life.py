@@ -4,16 +4,30 @@ another kernel is in test_in_a_guest.py."""
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 import time
 from collections.abc import Callable
 
 import pytest
 from floatip_agent.configuration import RouterConfiguration
-from lab.network import Lan
+from lab.network import NAMESPACES, Lan
 from lab.waiting import throughout, until
 from wire.engine import EngineAgent
 from wire.holders import Holders
-from wire.interface_life import MILLISECOND, OVERLAP, PERIOD, VIP, VIP6, Pair, lives_through_all, router, standing
+from wire.interface_life import (
+    MILLISECOND,
+    OVERLAP,
+    OWN,
+    PERIOD,
+    VIP,
+    VIP6,
+    Pair,
+    index,
+    lives_through_all,
+    router,
+    standing,
+)
 from wire.links import BRIDGE, MACVLAN, Kind, ip
 from wire.sniffer import Sniffer
 
@@ -22,6 +36,8 @@ pytestmark = pytest.mark.linux
 VETH = Kind("eth0", ())
 SKEW_100 = 122 * MILLISECOND
 """Skew_Time of priority 100 at 200 ms, rounded up."""
+DOWN_100 = 0.722
+"""Active_Down_Interval of priority 100 at 200 ms, in seconds."""
 DOWN_200 = 643 * MILLISECOND
 """Active_Down_Interval of priority 200 at 200 ms, rounded down: 643.75 ms."""
 
@@ -74,6 +90,25 @@ def test_a_link_that_comes_back_is_listened_to_before_anything_is_claimed(lan: L
         pair.assert_first_holds()
         first = next(at for at, _ in seen.advertisements("10.9.0.1") if at > back)
         assert first - back > DOWN_200
+
+
+def test_an_interface_that_is_made_again_with_its_old_index_is_another_one(lan: Lan) -> None:
+    """A socket of the one before hears nothing on it. The engine stands still meanwhile, so that it learns of both at once; deaf, it
+    would take the address beside the other."""
+    pair = a_pair(lan)
+    number, port = index(pair.n2, "eth0"), pair.n2.ports["eth0"]
+    _, before = standing(pair.second)
+    os.kill(pair.second.engine, signal.SIGSTOP)
+    ip(pair.n2, "link delete eth0")
+    ip(pair.n2, f"link add eth0 index {number} type veth peer name {port.name} netns {port.switch}")
+    pair.n2.plug()
+    pair.n2.run(["nsenter", f"--net={NAMESPACES / port.switch}", "ip", "link", "set", port.name, "master", "br0"])
+    pair.n2.link_up()
+    pair.n2.add_address(OWN[1])
+    os.kill(pair.second.engine, signal.SIGCONT)
+    until(lambda: standing(pair.second)[1] > before, 2, "it starts anew")
+    throughout(lambda: not pair.n2.holds(VIP), 2 * DOWN_100, "it hears the Active")
+    assert standing(pair.second)[0] == "Backup"
 
 
 def test_a_renamed_interface_is_another_one_until_it_has_its_name_again(lan: Lan) -> None:
