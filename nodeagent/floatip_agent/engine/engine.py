@@ -373,6 +373,8 @@ class Engine:
     def _mend(self, router: Router, change: Change, now: int) -> None:
         """Held addresses that somebody else took out are put back, or the role is given up; and they stay behind the node's
         own, which a DHCP renewal puts last: the first address is the one that programs pick as theirs."""
+        if self.groups[router.group].members[router.key].has_stalled(now):
+            return  # the kernel ended them while we stood still: nothing to put back, the timers let go of the role next
         lost = change.lost.intersection(router.held)
         if lost:
             if not router.lose(lost, now):

@@ -6,19 +6,20 @@ import time
 
 import pytest
 from lab.network import Lan
-from wire.interface_life import MILLISECOND, OWN, PERIOD, VIP, Pair, router, standing
+from wire.interface_life import MILLISECOND, OWN, VIP, Pair, router, standing
 from wire.links import Kind
 from wire.sniffer import Sniffer
 
 pytestmark = pytest.mark.linux
 
 VETH = Kind("eth0", ())
-DOWN, UP = 350 * MILLISECOND, 1000 * MILLISECOND
+PERIOD = 400 * MILLISECOND
+DOWN, UP = 780 * MILLISECOND, 1000 * MILLISECOND
 """Down: a little less than two periods, the most that is allowed."""
-FLAP = 0.1
-"""Seconds: with what the commands take it stays well below the delay."""
-DOWN_200 = 643 * MILLISECOND
-"""Active_Down_Interval of priority 200 at 200 ms, rounded down."""
+FLAP = 0.45
+"""Seconds: one advertisement falls into it, and with what the commands take it stays well below the delay."""
+DOWN_200 = 1287 * MILLISECOND
+"""Active_Down_Interval of priority 200 at 400 ms, rounded down: 1287.5 ms."""
 
 
 @pytest.fixture
@@ -26,8 +27,9 @@ def pair(lan: Lan) -> Pair:
     pair = Pair(lan, VETH)
     lan.attach(pair.n1, "10.8.0.1/24", interface="eth1")
     pair.start()
-    damped = router(200, link_down_delay=DOWN, link_up_delay=UP, tracked_interfaces=(("eth1", 0),))
-    pair.first.configure(damped)
+    slow = {"advertisement_interval": PERIOD}
+    pair.first.configure(router(200, link_down_delay=DOWN, link_up_delay=UP, tracked_interfaces=(("eth1", 0),), **slow))
+    pair.second.configure(router(100, **slow))
     assert standing(pair.first) == ("Active", 2)
     return pair
 

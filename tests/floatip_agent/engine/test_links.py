@@ -9,7 +9,7 @@ from floatip_agent.configuration import RouterConfiguration
 from floatip_agent.engine import binding, engine
 from floatip_agent.engine.links import Links
 from floatip_agent.ports import Interface, InterfaceAddress
-from in_memory.bench import ETH0, FOUR, OWN, VIP, Bench
+from in_memory.bench import ETH0, FOUR, OWN, SECOND, VIP, Bench, active
 
 ETH1 = Interface(3, "eth1", True, bytes(6), (InterfaceAddress(bytes((10, 8, 0, 1)), 24),))
 VETH = Interface(4, "veth0", True, bytes(6), (InterfaceAddress(bytes((10, 7, 0, 1)), 24),))
@@ -54,6 +54,18 @@ class TestLook:
         links = Links()
         (change,) = links.look({"eth0": dataclasses.replace(ETH0, addresses=(OURS, *ETH0.addresses))})
         assert change.ahead == {VIP}
+
+
+def test_after_a_stall_nothing_that_the_kernel_ended_is_put_back() -> None:
+    """The lifetime of the addresses ended while the node stood still, and another one may hold them."""
+    bench = active()
+    bench.node.change("eth0", lambda link: dataclasses.replace(link, addresses=ETH0.addresses))
+    bench.now += 4 * SECOND
+    bench.engine.interfaces_changed(bench.now)
+    bench.engine.handle_timeouts(bench.now)
+    assert [kind for kind, _, _ in bench.node.take() if kind in {"assign", "send", "announce"}] == []
+    assert (bench.state().state, bench.state().noted.get("AddressLost")) == ("Backup", None)
+    assert bench.state().reason.startswith("stalled")
 
 
 class TestWhoIsBoundAnew:
