@@ -23,6 +23,7 @@ class Reason(StrEnum):
     ADDRESS_IN_CLUSTER_RANGE = "AddressInClusterRange"
     SYNC_GROUP_MISMATCH = "SyncGroupMismatch"
     UNSUPPORTED_BY_AGENTS = "UnsupportedByAgents"
+    SECRET_MISSING = "SecretMissing"  # noqa: S105 - a reason
     PRIORITIES_EXHAUSTED = "PrioritiesExhausted"
     ALLOCATED = "Allocated"
     VIRTUAL_ROUTER_IDS_EXHAUSTED = "VirtualRouterIDsExhausted"

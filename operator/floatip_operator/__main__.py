@@ -63,14 +63,23 @@ async def _run(settings: Settings, metrics_address: str) -> int:
         reconciler = Reconciler(api, cluster, settings, metrics)
         runner = await _serve(metrics_address, metrics, reconciler)
         leadership = Leadership(api, f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}")
+        stop_kopf = asyncio.Event()
+        # A replica that waits sees what the leader sees: how long agents have been silent it knows from then on.
+        watching = asyncio.create_task(handlers.watch(cluster, settings.namespace, reconciler.listed, stop_kopf))
+        observing = asyncio.create_task(reconciler.observe())
         try:
-            if not await _first(leadership.acquire(), stop):
-                return 0
+            if not await _first(leadership.acquire(), stop, watching):
+                return 0 if stop.is_set() else _status(watching)
+            observing.cancel()
             metrics.leader.set(1)
-            ended = await _lead(leadership, reconciler, cluster, settings, stop)
+            ended = await _lead(leadership, reconciler, watching, stop)
             await leadership.give_up()
             return ended
         finally:
+            stop_kopf.set()
+            for task in (observing,) if reconciler.listed.is_set() else (observing, watching):
+                task.cancel()
+            await asyncio.gather(observing, watching, return_exceptions=True)
             await runner.cleanup()
 
 
@@ -85,35 +94,42 @@ async def _command(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _lead(
-    leadership: Leadership, reconciler: Reconciler, cluster: Cluster, settings: Settings, stop: asyncio.Event
+    leadership: Leadership, reconciler: Reconciler, watching: asyncio.Task[None], stop: asyncio.Event
 ) -> int:
     """Until told to stop (0) or until something that must not end has ended (1)."""
-    stop_kopf = asyncio.Event()
-    watch = handlers.watch(cluster, settings.namespace, reconciler.listed, stop_kopf)
-    tasks = [asyncio.create_task(part) for part in (watch, reconciler.run(), leadership.keep(), stop.wait())]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    # kopf takes SIGTERM for itself and returns: that is the stop too.
-    failed = not stop.is_set() and not (tasks[0].done() and tasks[0].exception() is None)
-    stop_kopf.set()
-    for task in tasks[1:] if reconciler.listed.is_set() else tasks:
+    tasks = [asyncio.create_task(part) for part in (reconciler.run(), leadership.keep(), stop.wait())]
+    await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    ended = 0 if stop.is_set() else _status(watching)
+    for task in tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception):
             log.error("ended by %r", result)
-    return 1 if failed else 0
+    return ended
 
 
-async def _first(step: Coroutine[object, object, None], stop: asyncio.Event) -> bool:
-    """Whether the step ended before the stop. Raises what the step raises."""
+def _status(watching: asyncio.Task[None]) -> int:
+    """kopf takes SIGTERM for itself and returns: that is the stop too."""
+    if not watching.done():
+        return 1
+    if error := watching.exception():
+        log.error("the watches ended by %r", error)
+        return 1
+    return 0
+
+
+async def _first(step: Coroutine[object, object, None], stop: asyncio.Event, watching: asyncio.Task[None]) -> bool:
+    """Whether the step ended before the stop and the watches. Raises what the step raises."""
     stepping, stopping = asyncio.create_task(step), asyncio.create_task(stop.wait())
-    _, pending = await asyncio.wait({stepping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-    if stepping not in pending:
+    await asyncio.wait({stepping, stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (stepping, stopping):
+        if not task.done():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+    if not stepping.cancelled():
         stepping.result()
-    return not stop.is_set()
+    return not stop.is_set() and not watching.done()
 
 
 async def _serve(address: str, metrics: Metrics, reconciler: Reconciler) -> web.AppRunner:

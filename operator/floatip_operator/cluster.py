@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from floatip_operator import agents
 from floatip_operator.decide import upgrade
-from floatip_operator.decide.snapshot import Node, Snapshot
+from floatip_operator.decide.snapshot import UNKNOWN_AFTER, Node, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,11 @@ class Cluster:
             self._pods_since.pop(name, None)
             self._pods_gone[gone["spec"]["nodeName"]] = self._clock()
         self.changed.set()
+
+    def turns_in(self) -> float:
+        """Seconds until the next agent counts as Unknown by its Lease; infinite when none will."""
+        left = [at + UNKNOWN_AFTER - self._clock() for _, at in self._renewals.values()]
+        return min((seconds for seconds in left if seconds > 0), default=float("inf"))
 
     def count(self, kind: str) -> int:
         return len(self._objects.get(kind, {}))

@@ -67,6 +67,18 @@ class Reconciler:
         self.turned_at = 0.0
         self.listed = asyncio.Event()
 
+    async def observe(self) -> None:
+        """What a replica that waits for the lead does: see everything once, so that the watches can begin. It counts the ages of Leases
+        from then on, and when it leads it need not begin anew."""
+        delay = 0.5
+        while not self.listed.is_set():
+            try:
+                await self._list()
+            except (TimeoutError, kube.ApiError, OSError) as error:
+                log.info("not everything can be listed yet, again in %.1f s: %s", delay, error or type(error).__name__)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 15.0)
+
     async def run(self) -> None:
         """For ever. An API server that is away costs time, never state."""
         loop = asyncio.get_running_loop()
@@ -98,12 +110,20 @@ class Reconciler:
 
     async def _wait(self) -> None:
         try:
-            await asyncio.wait_for(self._cluster.changed.wait(), TICK)
+            await asyncio.wait_for(self._cluster.changed.wait(), min(TICK, self._cluster.turns_in()))
         except TimeoutError:
             return
         await asyncio.sleep(_SETTLE)
 
     async def _resync(self) -> None:
+        await self._list()
+        if self._settings.labels_namespace:
+            await self._label_namespace()
+        if self._daemon_set is not None:
+            self._rollout.take(await self._api.ensure_daemon_set(self._daemon_set, agents.SETTINGS_DIGEST))
+        self._granted = None
+
+    async def _list(self) -> None:
         """Whole lists first: a decision made before every list is known would take nodes for gone."""
         self._cluster_uid = await self._api.cluster_uid()
         self._service_ranges = await self._api.service_ranges()
@@ -114,13 +134,8 @@ class Reconciler:
             (names.FLOATING_IP, kube.FLOATING_IPS),
         ):
             self._cluster.replace(kind, await self._api.list_all(path))
-        if self._settings.labels_namespace:
-            await self._label_namespace()
         pods = await self._api.list_all(kube.pods(self._settings.namespace))
         self._cluster.replace("Pod", filter(agents.is_agent, pods))
-        if self._daemon_set is not None:
-            self._rollout.take(await self._api.ensure_daemon_set(self._daemon_set, agents.SETTINGS_DIGEST))
-        self._granted = None
         self.listed.set()
 
     async def _label_namespace(self) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from floatip_api import names
+from floatip_operator.decide.snapshot import UNKNOWN_AFTER
 from lab import binaries
 from lab.control_plane import ControlPlane
 from lab.waiting import throughout, until
@@ -24,6 +25,8 @@ pytestmark = pytest.mark.cluster
 CRDS = Path(__file__).parents[2] / "crds"
 NAMESPACE = names.DEFAULT_NAMESPACE
 WITHIN = 20.0
+LATE = 5.0
+"""Seconds on a busy machine."""
 NODES = ("n1", "n2")
 
 
@@ -251,6 +254,27 @@ def test_events_tell_the_story_and_what_happens_again_is_counted(world: World) -
     assert _events(world)["held by n2"] == 2
 
 
+def test_a_silent_agent_is_unknown_within_40_s_also_when_the_leader_died_with_it(world: World) -> None:
+    """Issue: "an agent that is dead or cut off shows `Unknown` within 40 s". The other replica has counted all the while."""
+    _running(world)
+    world.start_operator()
+    world.until(lambda: "another replica leads" in world.log, "a second replica waits")
+    time.sleep(5)  # it has listed everything, and watches
+    for node in NODES:
+        world.heartbeat(node)
+    start = time.monotonic()
+    world.operators.pop(0).kill()
+    while (passed := time.monotonic() - start) < UNKNOWN_AFTER + LATE:
+        states = {entry["name"]: entry["state"] for entry in world.status("elk").get("nodes", [])}
+        if states.get("n1") == "Unknown":
+            break
+        if passed % 10 < 1:
+            world.heartbeat("n2")
+        time.sleep(0.5)
+    assert UNKNOWN_AFTER - 1 < passed < UNKNOWN_AFTER + LATE
+    assert states == {"n1": "Unknown", "n2": "Backup"}
+
+
 def test_only_one_replica_acts(world: World) -> None:
     world.start_operator()
     throughout(lambda: all(operator.poll() is None for operator in world.operators), 3.0, "both run")
@@ -348,7 +372,14 @@ def test_uninstalled_and_installed_again(world: World) -> None:
         world.until(functools.partial(world.has_document, node), f"{node} has a document")
         world.heartbeat(node)
         world.say(node)
-    world.until(lambda: all(world.entries(node) for node in NODES), "both nodes have entries again")
+
+    def taken_up() -> bool:
+        """One after the other: the second comes when the first says what it runs."""
+        for node in NODES:
+            world.obey(node, "Backup")
+        return all(world.entries(node) for node in NODES)
+
+    world.until(taken_up, "both nodes have entries again")
     assert {entry["virtualRouterID"] for node in NODES for entry in world.entries(node)} == {51}
 
 

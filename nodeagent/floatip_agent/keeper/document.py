@@ -49,6 +49,10 @@ class Secrets:
     problems: Mapping[str, str] = dataclasses.field(default_factory=dict)
     read: frozenset[str] = frozenset()
 
+    def is_missing(self, secret: SecretName) -> bool:
+        """It was looked for, in vain: one that was not read yet is not missing."""
+        return secret not in self.values and (secret.name in self.problems or secret.name in self.read)
+
     def problem(self, secret: SecretName) -> str:
         if secret.name in self.problems:
             return f"Secret {secret.name} {self.problems[secret.name]}"
@@ -67,6 +71,8 @@ class Accepted:
 
     routers: Mapping[RouterKey, Running] = dataclasses.field(default_factory=dict)
     refused: Mapping[RouterKey, str] = dataclasses.field(default_factory=dict)
+    without_secret: frozenset[RouterKey] = frozenset()
+    """Those of the refused that lack nothing but a Secret."""
     releases: Mapping[RouterKey, str] = dataclasses.field(default_factory=dict)
     """requestIDs of entries that are to go and have nothing that runs."""
     unreadable: tuple[str, ...] = ()
@@ -110,6 +116,7 @@ def accept(document: Document, origin: Origin, secrets: Secrets, previous: Accep
     return Accepted(
         routers=reading.routers,
         refused=reading.refused,
+        without_secret=frozenset(reading.without_secret),
         releases=reading.releases,
         unreadable=tuple(reading.unreadable),
         missing=missing,
@@ -144,6 +151,7 @@ class _Reading:
         self._listed: set[RouterKey] = set()
         self.routers: dict[RouterKey, Running] = {}
         self.refused: dict[RouterKey, str] = {}
+        self.without_secret: set[RouterKey] = set()
         self.releases: dict[RouterKey, str] = {}
         self.unreadable: list[str] = []
         self.ignored_fields: list[str] = []
@@ -173,6 +181,8 @@ class _Reading:
         texts = [self._text(read, secret) for secret in read.secrets]
         for secret, text in zip(read.secrets, texts, strict=True):
             if text is None:
+                if self._secrets.is_missing(secret):
+                    self.without_secret.add(read.configuration.key)
                 return self._secrets.problem(secret)
         known = [text for text in texts if text is not None]
         try:

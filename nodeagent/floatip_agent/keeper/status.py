@@ -22,6 +22,7 @@ NOT_FOUND, CONFLICT = 404, 409
 
 _VERSION = importlib.metadata.version("floatip")
 _REASON_LENGTH = 1024
+SECRET_MISSING = "SecretMissing"  # noqa: S105 - a reason
 _MOST_WARNINGS = 16
 _MOST_IGNORED = 64
 _MOST_ROUTERS = 1024
@@ -131,6 +132,7 @@ def _idle(picture: Picture, accepted: Accepted, reason: str, key: RouterKey) -> 
         family=key[1],
         state="Fault",
         reason=f"refused: {reason}"[:_REASON_LENGTH],
+        warnings=[_warning(SECRET_MISSING, reason)] if key in accepted.without_secret else [],
         released_request_id=accepted.releases.get(key) if is_done else None,
     )
 
@@ -143,7 +145,8 @@ def _warnings(picture: Picture, accepted: Accepted, refused: str | None, key: Ro
         older = f"generation {accepted.rewound_to} is older than {accepted.generation}"
         yield _warning(NOT_IN_DOCUMENT, f"{older}, which is in force: a restored store is no order")
     if refused:
-        yield _warning("Refused", f"an earlier form runs on: {refused}")
+        reason = SECRET_MISSING if key in accepted.without_secret else "Refused"
+        yield _warning(reason, f"an earlier form runs on: {refused}")
     if state:
         for reason, message in sorted(state.warnings.items()):
             yield _warning(reason, message)
@@ -160,7 +163,7 @@ def _secret_and_probes(
     running = accepted.routers[key]
     for name in dict.fromkeys(secret.name for secret in running.secrets):
         if problem := picture.secret_problems.get(name):
-            yield _warning("SecretMissing", f"Secret {name} {problem}; its last known value is in force")
+            yield _warning(SECRET_MISSING, f"Secret {name} {problem}; its last known value is in force")
     if state and state.stale and running.probes.probes:
         yield _warning("ProbesStale", "the last known results of the probes are in force")
 

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 
+from floatip_api import wire
 from floatip_api.conditions import Reason
 
 from floatip_operator.decide import links, priorities
@@ -45,6 +46,18 @@ def unsupported(standing: Standing, snapshot: Snapshot) -> Refusal | None:
                 return Reason.UNSUPPORTED_BY_AGENTS, f"{agent} does not know {field}"
         if status.agent.version != snapshot.version and (reason := _refused(standing, node)):
             return Reason.UNSUPPORTED_BY_AGENTS, f"{agent} refuses it: {reason}"
+    return None
+
+
+def secret_missing(standing: Standing, snapshot: Snapshot) -> Refusal | None:
+    """By the agents' word, since the operator reads no Secrets: a node does not run its entry as it is written for want of one. One that
+    goes on with the last known value is no reason."""
+    for node in sorted(standing.present):
+        for said in standing.reported.get(node, []) if snapshot.is_fresh(node) else []:
+            runs = {wire.digest(router) for router in standing.present[node] if router.family == said.family}
+            for warning in said.warnings:
+                if warning.reason == Reason.SECRET_MISSING and said.digest not in runs:
+                    return Reason.SECRET_MISSING, f"node {node}: {warning.message}"
     return None
 
 

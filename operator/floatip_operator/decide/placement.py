@@ -31,10 +31,11 @@ def entries(floating_ip: FloatingIP, snapshot: Snapshot) -> dict[str, NodeEntry]
 
 
 def can_hold(floating_ip: FloatingIP, node: str, entry: NodeEntry, snapshot: Snapshot) -> bool:
-    """The agent lives, and a reported interface can hold the first address."""
+    """The agent lives and has room for one more, and a reported interface can hold the first address."""
     named = entry.interface or floating_ip.spec.interface
     document = snapshot.document_of[node]
-    return snapshot.is_fresh(node) and interface_for(document, addresses_of(floating_ip)[0], named) is not None
+    has_place = interface_for(document, addresses_of(floating_ip)[0], named) is not None
+    return has_place and snapshot.is_fresh(node) and snapshot.has_room(node)
 
 
 def candidates(

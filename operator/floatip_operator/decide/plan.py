@@ -12,7 +12,7 @@ from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeSpec,
 from floatip_operator.decide import acceptance, handover, priorities, rollout, sync_groups, upgrade
 from floatip_operator.decide.events import Event, events_between
 from floatip_operator.decide.phases import Wait
-from floatip_operator.decide.snapshot import Snapshot
+from floatip_operator.decide.snapshot import MOST_ROUTERS, Snapshot
 from floatip_operator.decide.standing import Standing
 from floatip_operator.decide.status import Verdict, fold
 
@@ -120,7 +120,8 @@ def _one(
     if not any(router.release is None for routers in own.values() for router in routers):
         message = "no node with a living agent matches and has an interface whose subnet holds the first address"
         verdict = dataclasses.replace(verdict, unallocated=(Reason.NO_MATCHING_NODES, message))
-    verdict = dataclasses.replace(verdict, refusal=acceptance.unsupported(standing, snapshot))
+    unserved = acceptance.unsupported(standing, snapshot) or acceptance.secret_missing(standing, snapshot)
+    verdict = dataclasses.replace(verdict, refusal=unserved)
     if waits is None and (unusable := handover.unusable_preference(standing, own)):
         waits = Wait(unusable)
     return dataclasses.replace(verdict, waits=waits), own
@@ -145,10 +146,18 @@ def changed_specs(
 ) -> tuple[tuple[FloatingIPNode, FloatingIPNodeSpec], ...]:
     changed = []
     for document in sorted(snapshot.documents, key=lambda document: document.metadata.name):
-        routers = sorted(entries.get(document.metadata.name, []), key=_key)
+        routers = sorted(_fitting(entries.get(document.metadata.name, []), document), key=_key)
         if routers != sorted(document.spec.virtual_routers, key=_key):
             changed.append((document, FloatingIPNodeSpec(virtual_routers=routers)))
     return tuple(changed)
+
+
+def _fitting(routers: list[VirtualRouter], document: FloatingIPNode) -> list[VirtualRouter]:
+    """What a document takes: those that are there, then newcomers, the oldest FloatingIP's first."""
+    if len(routers) <= MOST_ROUTERS:
+        return routers
+    there = {_key(router) for router in document.spec.virtual_routers}
+    return sorted(routers, key=lambda router: _key(router) not in there)[:MOST_ROUTERS]
 
 
 def _key(router: VirtualRouter) -> tuple[str, str]:

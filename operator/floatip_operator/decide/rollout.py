@@ -13,7 +13,7 @@ from floatip_api.v1alpha1 import Request, VirtualRouter
 from floatip_operator.decide import phases, priorities
 from floatip_operator.decide.peers import peers, unheard
 from floatip_operator.decide.phases import Entries, Wait, waiting
-from floatip_operator.decide.snapshot import Snapshot
+from floatip_operator.decide.snapshot import MOST_ROUTERS, Snapshot
 from floatip_operator.decide.standing import Standing
 from floatip_operator.decide.targets import targets
 
@@ -50,6 +50,9 @@ def _waits(standing: Standing, wanted: Mapping[str, int], keeps: Entries, snapsh
     for node in keeps:
         if deaf := unheard(standing, node, snapshot):
             yield waiting(f"{node}, which is silent until all list it as a peer,", deaf, snapshot)
+    for node, entry in sorted(standing.matching.items()):
+        if entry.name == node and node not in wanted and not snapshot.has_room(node):
+            yield Wait(f"node {node} has {MOST_ROUTERS:,} virtual routers and takes no more", is_stuck=True)
     if leaving := set(standing.unconfirmed()) - keeps.keys():
         yield waiting("the change of nodes", leaving, snapshot)
 

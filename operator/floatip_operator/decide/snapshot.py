@@ -11,6 +11,8 @@ from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode
 
 UNKNOWN_AFTER = 40.0
 """Seconds without a renewed Lease after which an agent counts as Unknown."""
+MOST_ROUTERS = 1024
+"""Virtual routers that a node's document takes."""
 REPLACED_AFTER = 600.0
 """Seconds after which a candidate that stays away is replaced."""
 
@@ -128,6 +130,10 @@ class Snapshot:
         text = floating_ip.metadata.annotations.get(names.ABANDON, "")
         said = {name.strip() for name in text.split(",") if name.strip()}
         return frozenset(node for node in said if not (self.is_fresh(node) and node in self.heard))
+
+    def has_room(self, node: str) -> bool:
+        """For both families of one more floating IP."""
+        return len(self.document_of[node].spec.virtual_routers) + 2 <= MOST_ROUTERS
 
     def lease_age(self, node: str) -> float:
         return self.lease_ages.get(node, float("inf"))

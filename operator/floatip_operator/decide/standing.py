@@ -105,13 +105,17 @@ class Standing:
         return recorded or self.floating_ip.spec.virtual_router_id
 
     def has_taken_up(self, node: str) -> bool:
-        """The node speaks as its entries say, by its agent's own word."""
+        """The node speaks as its entries say, by its agent's own word. One that never spoke of them and cannot be reached has no other: an
+        entry's wire changes only after it was taken up."""
         said = {router.family: router for router in self.reported.get(node, [])}
-        for router in self.entries.get(node, []):
-            if router.release is not None:
-                continue
-            spoken = said[router.family].digest if router.family in said else None
-            if spoken != wire.digest(router) if spoken else not self.snapshot.is_confirmed(node):
+        for router in (router for router in self.entries.get(node, []) if router.release is None):
+            spoken = said.get(router.family)
+            if spoken is not None and spoken.digest is not None:
+                has_taken_up = spoken.digest == wire.digest(router)
+            else:
+                is_silent = spoken is None and not self.snapshot.is_fresh(node)
+                has_taken_up = is_silent or self.snapshot.is_confirmed(node)
+            if not has_taken_up:
                 return False
         return True
 

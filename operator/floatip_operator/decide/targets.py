@@ -20,7 +20,8 @@ def targets(group: Sequence[Standing], snapshot: Snapshot) -> dict[str, int]:
         return all(placement.can_hold(member.floating_ip, node, member.matching[node], snapshot) for member in group)
 
     chosen = placement.candidates(lead.floating_ip, order, present.keys(), active, can_join, snapshot)
-    taking_part = [node for node in order if node in chosen and _has_agent(node, snapshot)]
+    placed = [node for node in order if node in chosen and (node in present or snapshot.has_room(node))]
+    taking_part = [node for node in placed if _has_agent(node, snapshot)]
     given = {node: p for node in taking_part if (p := lead.matching[node].priority) is not None}
     held = [entry for member in group for entry in member.priorities_held().items()]
     leaving = {value for node, values in held if node not in chosen for value in values}

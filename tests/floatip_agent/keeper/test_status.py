@@ -178,6 +178,26 @@ def test_a_secret_that_vanished_is_told_while_its_last_value_is_in_force() -> No
     assert warnings(found) == {"SecretMissing": "Secret elk-vrrp does not exist; its last known value is in force"}
 
 
+def test_an_entry_that_lacks_its_secret_says_so_and_nothing_else_does() -> None:
+    """The operator reads no Secrets: by this word it says SecretMissing."""
+    reference = {"type": "Password", "secretRef": {"name": "elk-vrrp", "key": "password"}}
+    written = entry(vrrp={"version": 2, "authentication": reference})
+    found = picture(entry(), state=None)
+    found.accepted = accepted(written, secrets=Secrets(problems={"elk-vrrp": "does not exist"}))
+    assert warnings(found) == {"SecretMissing": "Secret elk-vrrp does not exist"}
+    found.accepted = accepted(written, secrets=Secrets())
+    assert warnings(found) == {}, "it has not been read yet"
+    found.accepted = accepted(entry(priority=300))
+    assert warnings(found) == {}, "refused for another reason"
+
+
+def test_what_the_engine_runs_is_in_the_status_by_digest_and_addresses() -> None:
+    found = picture(entry())
+    found.take(dataclasses.replace(STATE, addresses=["172.16.69.94/24"], digest="0123456789abcdef"))
+    (said,) = build(found).virtual_routers
+    assert (said.addresses, said.digest) == (["172.16.69.94/24"], "0123456789abcdef")
+
+
 def test_a_router_that_is_held_without_an_order_is_listed_once() -> None:
     found = picture(entry(priority=300), state=None)
     found.routers["elk", "IPv4"] = STATE

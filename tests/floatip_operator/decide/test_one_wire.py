@@ -45,3 +45,12 @@ def test_an_abandoned_node_holds_up_no_change_of_the_wire() -> None:
     off = document("n1", [router(release=REQUEST)], [said("Active")])
     ages = {"n1": 900.0, "n2": 1.0}
     assert written(decide(snapshot([wanted], [off, document("n2")], lease_ages=ages))) == {"n2": [("web", 100, None)]}
+
+
+def test_one_that_died_before_it_took_its_entry_up_holds_up_nobody() -> None:
+    """It never spoke another way: an entry's wire changes only after it was taken up. One that lives will say so in a moment."""
+    wanted = floating_ip(nodes=[{"name": "n1", "priority": 200}, *ONLY_N2], virtualRouterID=51)
+    silent = document("n1", [router()], generation=2, observed=1)
+    plan = decide(snapshot([wanted], [silent, document("n2")], lease_ages={"n1": 50.0, "n2": 1.0}))
+    assert written(plan) == {"n2": [("web", 100, None)]}
+    assert written(decide(snapshot([wanted], [silent, document("n2")]))) == {}
