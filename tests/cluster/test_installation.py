@@ -36,10 +36,19 @@ def test_every_pod_is_ready_and_was_never_restarted(world: World) -> None:
 def test_the_smallest_floating_ip_is_answered(world: World) -> None:
     applied = time.monotonic_ns()
     world.plane.kubectl("apply", "-f", "-", stdin=FLOATING_IP)
-    holder = until(world.prober.answerer, 30, f"{ADDRESS} answers")
+    until(world.prober.answerer, 30, f"{ADDRESS} answers")
     print(f"\nkubectl apply to the first answer: {_since(applied):.2f} s")
     print(f"helm install to the first answer: {time.monotonic() - world.installed.installed_at:.1f} s")
-    print(_wait_for_status(world, holder))
+    # On a busy machine the first agent may be Active for a moment before the one of higher priority is there.
+    print(_wait_for_status(world, _settled(world)))
+
+
+def test_no_agent_lacks_a_right(world: World) -> None:
+    for pod in world.installed.pods("floatip-agent"):
+        for container in ("engine", "keeper"):
+            said = world.plane.kubectl("logs", "-n", NAMESPACE, pod["metadata"]["name"], "-c", container)
+            assert "CAP_" not in said
+            assert "ermission" not in said
 
 
 def test_the_nodes_keep_their_own_address(world: World) -> None:

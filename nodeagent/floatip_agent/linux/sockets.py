@@ -38,7 +38,7 @@ class _RawSocket:
         self._socket = socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, PROTOCOL)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, interface.name.encode() + b"\0")
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+            self._enlarge_buffer()
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_PRIORITY, _PRIORITY_CONTROL)
             self._attach(())  # nothing wakes the engine before it says what it listens to
             self._join()
@@ -54,6 +54,13 @@ class _RawSocket:
 
     def close(self) -> None:
         self._socket.close()
+
+    def _enlarge_buffer(self) -> None:
+        """Past the system's limit with CAP_NET_ADMIN; up to it without, as the keeper is in its Pod."""
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+        except PermissionError:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
 
     def _attach(self, virtual_router_ids: Sequence[int]) -> None:
         packet_filter.attach(self._socket, packet_filter.accept(self._prologue(), virtual_router_ids))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -195,3 +196,22 @@ def test_unicast_reaches_the_peer_and_nobody_else(ends: tuple[End, End]) -> None
     one.socket.send(MESSAGE, one.source, other.source)
     assert other.receive() == Packet(MESSAGE, one.source, other.source, 255)
     assert one.receive() is None
+
+
+WITHOUT_NET_ADMIN = """
+import socket
+from floatip_agent.linux.claims import ClaimSocket
+from floatip_agent.linux.sockets import advertisement_socket
+from floatip_agent.ports import Interface
+for family in ("IPv4", "IPv6"):
+    for opening in (advertisement_socket, ClaimSocket):
+        opening(Interface(socket.if_nametoindex("eth0"), "eth0", True, b""), family)
+print("opened")
+"""
+
+
+def test_the_keeper_listens_with_net_raw_alone(lan: Lan) -> None:
+    """docs/security.md: the keeper has NET_RAW and no other capability."""
+    dropped = ["setpriv", "--bounding-set=-all,+net_raw", "--inh-caps=-all"]
+    host = lan.host("node", "10.9.0.1/24")
+    assert host.run([*dropped, sys.executable, "-c", WITHOUT_NET_ADMIN]).stdout == "opened\n"
