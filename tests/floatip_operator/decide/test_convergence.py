@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from floatip_api import names
 from floatip_api.v1alpha1 import FloatingIP, VirtualRouter
 from floatip_operator.decide.plan import decide
 from floatip_operator.decide.snapshot import Snapshot
@@ -82,6 +83,8 @@ def _any_spec(name: str, age: int, chance: random.Random) -> FloatingIP:
     spec: dict[str, Any] = {"nodes": entries} if chance.random() < 0.8 else {"candidates": chance.randint(1, 4)}
     vrrp = {"version": chance.choice([2, 3]), "transport": chance.choice(["Multicast", "Unicast"])}
     spec |= {"vrrp": vrrp, "suspend": chance.random() < 0.1}
+    if chance.random() < 0.3:
+        spec["metadata"] = {"annotations": {names.PREFER_NODE: chance.choice(NODES)}}
     return floating_ip(name, age, addresses=[f"10.0.0.{100 + age}/24"], **spec, **group)
 
 
