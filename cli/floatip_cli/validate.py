@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from floatip_api.documents import warnings
+
 from floatip_cli import files
 
 
@@ -16,6 +18,8 @@ def run(paths: list[Path]) -> int:
         place = f"{document.file}:{document.line}"
         if document.is_ours:
             print(f"{place}: {document.kind} {document.content['metadata']['name']} is valid")
+            for warning in warnings(document):
+                print(warning, file=sys.stderr)
         else:
             print(f"{place}: {document.kind} is not floatip's: not checked", file=sys.stderr)
     return 0

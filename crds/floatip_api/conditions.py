@@ -17,9 +17,11 @@ class Reason(StrEnum):
     """One CamelCase word each; the message beside it is the sentence for people."""
 
     ACCEPTED = "Accepted"
+    ACCEPTED_WITH_WARNINGS = "AcceptedWithWarnings"
     VIRTUAL_ROUTER_ID_IN_USE = "VirtualRouterIDInUse"
     ADDRESS_IN_USE = "AddressInUse"
     ADDRESS_IS_NODE_ADDRESS = "AddressIsNodeAddress"
+    ADDRESS_IS_NOT_NODE_ADDRESS = "AddressIsNotNodeAddress"
     ADDRESS_IN_CLUSTER_RANGE = "AddressInClusterRange"
     SYNC_GROUP_MISMATCH = "SyncGroupMismatch"
     UNSUPPORTED_BY_AGENTS = "UnsupportedByAgents"

@@ -8,6 +8,7 @@ from floatip_api import names, schema
 from floatip_api.floatingip import FloatingIP
 from floatip_api.floatingipnode import FloatingIPNode
 from floatip_api.rules import FLOATING_IP_RULES
+from floatip_api.warnings import WARNINGS
 
 _CONDITION = '.status.conditions[?(@.type=="{}")].status'
 
@@ -68,3 +69,22 @@ def _definition(
 def _column(name: str, path: str, *, kind: str = "string", priority: int = 0) -> dict[str, Any]:
     column: dict[str, Any] = {"name": name, "type": kind, "jsonPath": path}
     return column | ({"priority": priority} if priority else {})
+
+
+def warning_policy() -> list[dict[str, Any]]:
+    """`kubectl apply` prints what is allowed and yet odd; nothing is refused, and a policy that cannot be evaluated says nothing."""
+    head = {"apiVersion": "admissionregistration.k8s.io/v1"}
+    rule = {"apiGroups": [names.GROUP], "apiVersions": ["*"], "resources": [names.FLOATING_IPS]}
+    policy = {
+        "failurePolicy": "Ignore",
+        "matchConstraints": {"resourceRules": [{**rule, "operations": ["CREATE", "UPDATE"]}]},
+        "validations": [
+            {"expression": warned.cel, "message": f"spec.{warned.field}: {warned.message}"} for warned in WARNINGS
+        ],
+    }
+    binding = {"policyName": "floatip-warnings", "validationActions": ["Warn"]}
+    metadata = {"name": "floatip-warnings"}
+    return [
+        {**head, "kind": "ValidatingAdmissionPolicy", "metadata": metadata, "spec": policy},
+        {**head, "kind": "ValidatingAdmissionPolicyBinding", "metadata": dict(metadata), "spec": binding},
+    ]

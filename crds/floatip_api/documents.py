@@ -18,6 +18,7 @@ from floatip_api.floatingipnode import FloatingIPNode, VirtualRouter
 from floatip_api.rule import faults_of
 from floatip_api.rules import FLOATING_IP_RULES, virtual_router_faults
 from floatip_api.schema import LIST_KEYS
+from floatip_api.warnings import warnings_of
 
 KINDS: dict[str, type[FloatingIP] | type[FloatingIPNode]] = {
     names.FLOATING_IP: FloatingIP,
@@ -108,6 +109,14 @@ def validate(document: Document) -> list[Fault]:
         return [document.fault(("kind",), f"{_shown(document.content.get('kind'))}: must be {kinds}")]
     found = [document.fault(path, message) for path, message in _faults(model, document.normal)]
     return sorted(found, key=lambda fault: fault.line)
+
+
+def warnings(document: Document) -> list[Fault]:
+    """What is allowed and yet odd in a valid FloatingIP."""
+    if document.kind != names.FLOATING_IP:
+        return []
+    spec = FloatingIP.from_manifest(document.normal).spec.to_manifest()
+    return [document.fault(_path(f"spec.{field}"), f"warning: {text}") for field, text in warnings_of(spec)]
 
 
 def check_virtual_router(router: VirtualRouter) -> list[str]:

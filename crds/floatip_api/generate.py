@@ -1,4 +1,4 @@
-"""`python -m floatip_api.generate [--check]`: the CRDs, the chart's copies of them and the API reference, from the models."""
+"""`python -m floatip_api.generate [--check]`: the CRDs, what the chart has of them, and the API reference."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ def files() -> dict[Path, str]:
     texts = {name: _HEAD + yaml.safe_dump(entry, sort_keys=False, width=140) for name, entry in made.items()}
     found = {ROOT / "crds" / name: text for name, text in texts.items()}
     found |= {ROOT / "charts" / "floatip" / "files" / name: text for name, text in texts.items()}
+    policy = _HEAD + yaml.safe_dump_all(definitions.warning_policy(), sort_keys=False, width=140)
+    found[ROOT / "charts" / "floatip" / "templates" / "warnings.yaml"] = policy
     found[ROOT / "docs" / "reference.md"] = reference.page(list(made.values()))
     return found
 

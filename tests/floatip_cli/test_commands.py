@@ -194,3 +194,11 @@ def test_as_a_program() -> None:
     code = "import sys, floatip_cli.__main__; print(sorted({'pydantic', 'yaml'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_what_is_allowed_and_yet_odd_is_a_warning(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest.write_text(manifest.read_text().replace("priority: 90", "priority: 145"))
+    assert main(["validate", str(manifest)]) == 0
+    output = capsys.readouterr()
+    assert output.out.endswith("FloatingIP web is valid\n")
+    assert output.err.startswith(f"{manifest}:7: spec.nodes: warning: two priorities are closer than 10")

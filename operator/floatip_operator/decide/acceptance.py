@@ -25,6 +25,7 @@ def refusal(standing: Standing, older: Iterable[Standing], snapshot: Snapshot) -
         _address_in_use(standing, older)
         or _address_carried(standing, snapshot)
         or _node_address(standing, snapshot)
+        or _not_node_address(standing, snapshot)
         or _cluster_range(standing, snapshot)
         or _virtual_router_id_in_use(standing, older)
         or _virtual_router_id_carried(standing, snapshot)
@@ -107,6 +108,18 @@ def _node_address(standing: Standing, snapshot: Snapshot) -> Refusal | None:
         entry = standing.matching.get(node)
         if entry is None or entry.priority != priorities.OWNER:
             return Reason.ADDRESS_IS_NODE_ADDRESS, f"address {min(map(str, common))} is node {node}'s own"
+    return None
+
+
+def _not_node_address(standing: Standing, snapshot: Snapshot) -> Refusal | None:
+    """RFC 9568 5.2.4: 255 is "for the VRRP Router that owns the IPvX address"."""
+    for node, entry in sorted(standing.matching.items()):
+        document = snapshot.document_of[node]
+        has_said = document.status is not None and document.status.agent is not None
+        missing = set(links.carried_by(standing.floating_ip)) - links.own_addresses(document)
+        if entry.priority == priorities.OWNER and has_said and missing:
+            message = f"priority 255 on node {node}, which does not own {min(map(str, missing))}"
+            return Reason.ADDRESS_IS_NOT_NODE_ADDRESS, message
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from floatip_api.conditions import Reason
 from floatip_api.v1alpha1 import Condition, FloatingIP, FloatingIPStatus
 
 
@@ -39,7 +40,7 @@ def events_between(floating_ip: FloatingIP, after: FloatingIPStatus) -> list[Eve
     told = {reason for _, reason in warned}
     old = {condition.type: condition for condition in before.conditions}
     for condition in after.conditions:
-        is_well = condition.status == _WANTED[condition.type]
+        is_well = condition.status == _WANTED[condition.type] and condition.reason != Reason.ACCEPTED_WITH_WARNINGS
         if _turned(old.get(condition.type), condition) and (is_well or condition.reason not in told):
             found.append(Event(name, uid, "Normal" if is_well else "Warning", condition.reason, condition.message))
     return found
@@ -52,6 +53,8 @@ def _warnings(status: FloatingIPStatus) -> dict[tuple[str, str], str]:
 
 def _turned(old: Condition | None, new: Condition) -> bool:
     """The status changed, or the reason of one that is not as wanted; a first status is news only when it is bad."""
+    if new.reason == Reason.ACCEPTED_WITH_WARNINGS:
+        return old is None or old.reason != new.reason
     if old is None:
         return new.status != _WANTED[new.type]
     return old.status != new.status or (new.status != _WANTED[new.type] and old.reason != new.reason)

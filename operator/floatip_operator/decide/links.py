@@ -18,6 +18,11 @@ def addresses_of(floating_ip: FloatingIP) -> list[Address]:
     return [ipaddress.ip_interface(text).ip for text in held]
 
 
+def carried_by(floating_ip: FloatingIP) -> list[Address]:
+    """What its advertisements carry."""
+    return [ipaddress.ip_interface(text).ip for text in floating_ip.spec.addresses]
+
+
 def own_addresses(document: FloatingIPNode) -> set[Address]:
     """The node's own addresses, as its agent reported them."""
     interfaces = document.status.interfaces if document.status else []

@@ -8,6 +8,7 @@ from typing import Literal
 from floatip_api.conditions import ConditionType, Reason
 from floatip_api.rendering import family_of
 from floatip_api.v1alpha1 import Condition, Display, Family, FloatingIPStatus, NodeStatus, VirtualRouterStatus
+from floatip_api.warnings import warnings_of
 
 from floatip_operator.decide import links
 from floatip_operator.decide.phases import Wait
@@ -50,7 +51,7 @@ def fold(standing: Standing, verdict: Verdict, snapshot: Snapshot) -> FloatingIP
     families = {family_of(text) for text in standing.floating_ip.spec.addresses}
     holders = _holders(standing, families, snapshot)
     said = {
-        ConditionType.ACCEPTED: _accepted(verdict),
+        ConditionType.ACCEPTED: _accepted(standing, verdict),
         ConditionType.ALLOCATED: _allocated(standing, verdict),
         ConditionType.READY: _ready(standing, verdict, nodes, holders),
         ConditionType.SINGLE_HOLDER: _single_holder(standing, holders, snapshot),
@@ -125,20 +126,28 @@ def _grace(standing: Standing) -> float:
 
 def _holders(standing: Standing, families: set[Family], snapshot: Snapshot) -> list[str]:
     """api.md: "A dead node's last word is no sign: its Active counts only until another candidate is Active". The youngest claim counts; an
-    older one only when its agent was heard again, still claiming, after the youngest had stood for the grace time."""
+    older one only when its agent was heard again, still claiming, after the youngest had stood for the grace time. A Lease that was there
+    when this operator began may be a dead agent's: its claim counts when it is renewed."""
     claims = _claims(standing, families, snapshot)
     if len(claims) < 2:
         return claims
+    claims = [node for node in claims if node in snapshot.heard] or claims
     ages = {node: snapshot.claim_ages.get((standing.name, node), 0.0) for node in claims}
     youngest = min(claims, key=lambda node: (ages[node], node))
     settled = ages[youngest] - _grace(standing)
-    return sorted(n for n in claims if n == youngest or snapshot.lease_age(n) < settled)
+    also = {n for n in claims if n in snapshot.heard and snapshot.lease_age(n) < settled}
+    return sorted(also | {youngest})
 
 
-def _accepted(verdict: Verdict) -> Said:
+def _accepted(standing: Standing, verdict: Verdict) -> Said:
     if verdict.refusal is not None:
         return False, *verdict.refusal
-    return True, Reason.ACCEPTED, verdict.waits.text if verdict.waits else "the object can be served"
+    if verdict.waits is not None:
+        return True, Reason.ACCEPTED, verdict.waits.text
+    if found := warnings_of(standing.floating_ip.spec.to_manifest()):
+        text = "; ".join(f"spec.{field}: {warning}" for field, warning in found)
+        return True, Reason.ACCEPTED_WITH_WARNINGS, text
+    return True, Reason.ACCEPTED, "the object can be served"
 
 
 def _allocated(standing: Standing, verdict: Verdict) -> Said:
