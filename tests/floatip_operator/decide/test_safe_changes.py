@@ -59,6 +59,9 @@ EDITS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "hmac other key": ({"vrrp": hmac()}, {"vrrp": hmac("Enforce", 2)}),
     "unicast": ({}, {"vrrp": UNICAST}),
     "multicast": ({"vrrp": UNICAST}, {}),
+    "virtual MAC": ({}, {"vrrp": {"virtualMAC": "Enabled"}}),
+    "no virtual MAC": ({"vrrp": {"virtualMAC": "Enabled"}}, {}),
+    "routes": ({}, {"routes": [{"to": "10.50.0.0/16", "via": "10.0.0.254"}]}),
     "interface": ({}, {"interface": "eth1"}),
     "one address more": ({}, {"addresses": MORE}),
     "one address less": ({"addresses": MORE}, {}),
@@ -101,6 +104,8 @@ class Lab:
         self.cut: str | None = None
         self.serves = {wanted.metadata.name for wanted in floating_ips}
         """FloatingIPs of which somebody must hold the addresses from now on."""
+        self.fewest = len(NODES)
+        """How many took part in web at the worst moment."""
 
     def settle(self) -> None:
         for _ in range(40):
@@ -180,6 +185,7 @@ class Lab:
             assert len(active) <= 1, f"{name}: {active} all hold it"
             priorities = [router.priority for router in found.values()]
             assert len(priorities) == len(set(priorities)), f"{name}: {priorities}"
+        self.fewest = min(self.fewest, len(self.agents.of("web")))
         for name in self.serves:
             assert self.agents.active(name), f"nobody holds {name}"
         for address, owners in self.agents.carried(running).items():
@@ -225,6 +231,32 @@ def _edited(edit: str, cut: str, seed: int = 1) -> Lab:
     lab.edit(_after(edit))
     lab.settle()
     return lab
+
+
+LIVE = [
+    "period of version 3",
+    "hmac introduced",
+    "hmac step",
+    "hmac one more key",
+    "one address more",
+    "routes",
+    "no preemption",
+    "sync group",
+]
+"""What both sides take from each other, or do not tell each other at all."""
+
+
+@pytest.mark.parametrize(
+    ("edit", "fewest"), [*((edit, 3) for edit in LIVE), ("version", 1), ("hmac", 1), ("virtual MAC", 1)]
+)
+def test_backups_leave_only_for_a_change_that_needs_it(edit: str, fewest: int) -> None:
+    lab = Lab(1, _before(edit))
+    lab.serves = set()
+    lab.settle()
+    lab.fewest = len(NODES)
+    lab.edit(_after(edit))
+    lab.settle()
+    assert lab.fewest == fewest
 
 
 NO_PLACE_LEFT = {"fewer candidates", "more candidates"}
