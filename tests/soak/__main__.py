@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 
 from soak.cases import Case, Result, cases, run
 
-HEAD = (
-    "| case | time | advertisements | later than half a period | latest | transitions | memory grew by | log lines of a kind |",
-    "|---|---|---|---|---|---|---|---|",
+COLUMNS = (
+    "case",
+    "time",
+    "advertisements",
+    "later than half a period",
+    "latest",
+    "the machine stalled for",
+    "transitions",
+    "memory grew by",
+    "log lines of a kind",
 )
 
 
@@ -23,7 +31,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only cases with this in their name")
     options = parser.parse_args()
     chosen = [case for case in cases(options.seconds, options.hostile_seconds) if options.only in case.name]
-    print("\n".join(HEAD), flush=True)
+    print(_line(COLUMNS), _line(["---"] * len(COLUMNS)), sep="\n", flush=True)
     violations = [f"{case.name}: {violation}" for case in chosen for violation in _shown(case)]
     print("\n".join(violations), file=sys.stderr)
     return 1 if violations else 0
@@ -43,10 +51,15 @@ def _row(result: Result) -> str:
         f"{result.advertisements:,}",
         f"{result.late} (engine: {result.late_inside})",
         f"{result.worst * 1000:.1f} ms",
+        f"{result.stalled * 1000:.1f} ms",
         result.transitions,
         f"{result.growth / 1024:.0f} KiB",
         result.lines,
     )
+    return _line(cells)
+
+
+def _line(cells: Iterable[object]) -> str:
     return "| " + " | ".join(map(str, cells)) + " |"
 
 

@@ -46,7 +46,8 @@ class Case:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Result:
     """What was seen. `growth` in bytes of resident memory of either agent; `lines` the most log lines of one kind; `late` and `worst`
-    (seconds) as they arrived at the Backup, `late_inside` as the engine itself counts."""
+    (seconds) as they arrived at the Backup, `late_inside` as the engine itself counts. `stalled` is for how long (seconds) an idle
+    process of the engine's priority had to wait: the machine's part."""
 
     case: Case
     advertisements: int
@@ -56,6 +57,7 @@ class Result:
     transitions: int
     growth: int
     lines: int
+    stalled: float
     reached: int | None = None
 
     def violations(self) -> list[str]:
@@ -115,9 +117,16 @@ def _watch(lan: Lan, case: Case, agents: Sequence[StaticAgent]) -> Result:
     before = [_Look(agent) for agent in agents]
     with Arrivals(agents[1].host, sources, case.period * 1_000_000) as seen:
         flood = _flood(lan, case)
+        idle = agents[1].host.popen(
+            [sys.executable, "-m", "soak.stalls", str(case.seconds)],
+            env={"PYTHONPATH": str(TESTS)},
+            log=lan.folder / "stalls.log",
+        )
         time.sleep(case.seconds)
         for sender in flood:
             sender.wait(timeout=30)
+        idle.wait(timeout=30)
+    stalled = max(map(float, (lan.folder / "stalls.log").read_text().split())) / 1000
     reached = sum(map(int, (lan.folder / "flood.log").read_text().split())) if flood else None
     after = [_Look(agent) for agent in agents]
     half = case.period / 2000
@@ -130,6 +139,7 @@ def _watch(lan: Lan, case: Case, agents: Sequence[StaticAgent]) -> Result:
         transitions=sum(now.transitions - then.transitions for then, now in zip(before, after, strict=True)),
         growth=max(now.memory - then.memory for then, now in zip(before, after, strict=True)),
         lines=max(_most_of_a_kind(now.log[len(then.log) :]) for then, now in zip(before, after, strict=True)),
+        stalled=stalled,
         reached=reached,
     )
 

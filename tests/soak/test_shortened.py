@@ -28,12 +28,16 @@ def test_nothing_moves_and_nothing_waits(case: Case) -> None:
 
 def test_every_bound_of_the_issue_can_be_broken() -> None:
     quiet, *_, hostile = cases()
-    good = Result(quiet, 150_000, late=149, late_inside=0, worst=0.6, transitions=0, growth=1 << 30, lines=9)
+    good = Result(
+        quiet, 150_000, late=149, late_inside=0, worst=0.6, transitions=0, growth=1 << 30, lines=9, stalled=0.0
+    )
     assert good.violations() == []
     for field, value in {"late": 150, "late_inside": 150, "transitions": 1}.items():
         assert len(_with(good, field, value).violations()) == 1, field
     assert _with(_with(good, "late", 0), "advertisements", 100_000).violations() == ["only 100000 advertisements"]
-    attacked = Result(hostile, 6_000, 0, 0, 0.0, transitions=0, growth=MOST_GROWTH - 1, lines=2, reached=4_900)
+    attacked = Result(
+        hostile, 6_000, 0, 0, 0.0, transitions=0, growth=MOST_GROWTH - 1, lines=2, stalled=0.0, reached=4_900
+    )
     assert attacked.violations() == []
     for field, value in {"late": 1, "late_inside": 1, "growth": MOST_GROWTH, "lines": 3, "reached": 4_000}.items():
         assert len(_with(attacked, field, value).violations()) == 1, field
