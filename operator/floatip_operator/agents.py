@@ -59,6 +59,11 @@ _ALWAYS_TOLERATED = [
 ]
 
 
+def tolerations(settings: AgentSettings | None) -> list[dict[str, Any]]:
+    """Of the agents' Pods; of those that are somebody else's nothing is known, so they may be everywhere."""
+    return [{"operator": "Exists"}] if settings is None else _ALWAYS_TOLERATED + settings.tolerations
+
+
 def daemon_set(settings: AgentSettings, namespace: str) -> dict[str, Any]:
     """The whole object. `SETTINGS_DIGEST` tells whether one in the cluster was made from these settings."""
     labels = LABELS
@@ -131,7 +136,7 @@ def _pod(settings: AgentSettings, namespace: str) -> dict[str, Any]:
         "serviceAccountName": settings.service_account,
         "terminationGracePeriodSeconds": 30,
         "nodeSelector": settings.node_selector,
-        "tolerations": _ALWAYS_TOLERATED + settings.tolerations,
+        "tolerations": tolerations(settings),
         "containers": [_engine(settings), _keeper(settings, namespace)],
         "volumes": [
             {"name": "state", "hostPath": {"path": settings.state_dir, "type": "DirectoryOrCreate"}},

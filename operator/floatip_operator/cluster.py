@@ -7,7 +7,7 @@ import datetime
 import importlib.metadata
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from floatip_api import names
@@ -107,6 +107,7 @@ class Cluster:
         cluster_ranges: Iterable[str],
         virtual_router_ids: tuple[int, int],
         node_selector: dict[str, str],
+        tolerations: Sequence[Mapping[str, Any]] = ({"operator": "Exists"},),
         agent_digest: str | None = None,
     ) -> Snapshot:
         now = self._clock()
@@ -134,6 +135,7 @@ class Cluster:
             cluster_ranges=tuple(sorted({*cluster_ranges, *pod_ranges})),
             virtual_router_ids=virtual_router_ids,
             node_selector=node_selector,
+            tolerations=tuple(tolerations),
         )
 
     def _parsed(self, model: type[Kind], kind: str) -> Iterable[Kind]:
@@ -192,7 +194,8 @@ def _document(entry: Object) -> Any:
 def _node(entry: Object) -> Node:
     conditions = {c["type"]: c["status"] for c in entry.get("status", {}).get("conditions", [])}
     metadata = entry["metadata"]
-    return Node(metadata["name"], metadata.get("labels", {}), is_ready=conditions.get("Ready") == "True")
+    taints = tuple(entry.get("spec", {}).get("taints", []))
+    return Node(metadata["name"], metadata.get("labels", {}), taints, is_ready=conditions.get("Ready") == "True")
 
 
 def _is_older(entry: Object, known: Object) -> bool:

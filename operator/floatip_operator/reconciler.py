@@ -153,6 +153,7 @@ class Reconciler:
             cluster_ranges=self._service_ranges,
             virtual_router_ids=self._settings.virtual_router_ids,
             node_selector=self._settings.agents.node_selector if self._settings.agents else {},
+            tolerations=agents.tolerations(self._settings.agents),
             agent_digest=agents.digest_of(self._daemon_set) if self._daemon_set else None,
         )
         if any(floating_ip.metadata.deletion_timestamp for floating_ip in snapshot.floating_ips):

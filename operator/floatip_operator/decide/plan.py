@@ -9,7 +9,7 @@ from floatip_api import names
 from floatip_api.conditions import Reason
 from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeSpec, FloatingIPStatus, VirtualRouter
 
-from floatip_operator.decide import acceptance, handover, priorities, rollout, sync_groups, upgrade
+from floatip_operator.decide import acceptance, handover, priorities, rollout, sync_groups, taints, upgrade
 from floatip_operator.decide.events import Event, events_between
 from floatip_operator.decide.phases import Wait
 from floatip_operator.decide.snapshot import MOST_ROUTERS, Snapshot
@@ -172,9 +172,10 @@ def is_gone(standing: Standing, snapshot: Snapshot) -> bool:
 
 
 def _wants_document(name: str, snapshot: Snapshot) -> bool:
-    labels = snapshot.node_of[name].labels
-    selected = all(labels.get(key) == value for key, value in snapshot.node_selector.items())
-    return selected and name not in snapshot.document_of and name not in snapshot.unreadable
+    node = snapshot.node_of[name]
+    selected = all(node.labels.get(key) == value for key, value in snapshot.node_selector.items())
+    runs_agents = selected and taints.are_tolerated(node.taints, snapshot.tolerations)
+    return runs_agents and name not in snapshot.document_of and name not in snapshot.unreadable
 
 
 def _is_over(document: FloatingIPNode, snapshot: Snapshot) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 from floatip_api import names
 from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode
@@ -28,6 +29,7 @@ class Node:
 
     name: str
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    taints: tuple[Mapping[str, Any], ...] = ()
     is_ready: bool = True
     """Its kubelet is there."""
 
@@ -76,6 +78,8 @@ class Snapshot:
     """Pod and Service ranges, in which no floating address may lie."""
     virtual_router_ids: tuple[int, int] = (20, 250)
     node_selector: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    tolerations: tuple[Mapping[str, Any], ...] = ({"operator": "Exists"},)
+    """Like the node selector the agents': without a DaemonSet of ours every node may have one."""
     is_definition_deleted: bool = False
     """The FloatingIP CRD is being deleted: its objects' deletionTimestamps are no order to let go."""
 
