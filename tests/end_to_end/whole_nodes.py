@@ -91,7 +91,7 @@ class Nodes:
             gap=self.prober.window(frozen, thawed).longest_gap,
             stale=(max(stale) - thawed) / 1e6 if stale else 0.0,
             silent=silent,
-            overlap=max(0.0, (max(theirs) - min(mine)) / 1e6) if theirs and mine else 0.0,
+            overlap=max(0.0, (max(theirs) - min(mine)) / 1e6) if theirs else 0.0,
         )
 
     def power_cut(self) -> float:
