@@ -202,3 +202,12 @@ def test_what_is_allowed_and_yet_odd_is_a_warning(manifest: Path, capsys: pytest
     output = capsys.readouterr()
     assert output.out.endswith("FloatingIP web is valid\n")
     assert output.err.startswith(f"{manifest}:7: spec.nodes: warning: two priorities are closer than 10")
+
+
+def test_a_sync_group_goes_to_every_router(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest.write_text(manifest.read_text().replace("  virtualRouterID", "  syncGroup: edge\n  virtualRouterID"))
+    assert main(["render", "--node", "node-1", str(manifest)]) == 0
+    routers = yaml.safe_load(capsys.readouterr().out)["spec"]["virtualRouters"]
+    assert [router["syncGroup"] for router in routers] == ["edge", "edge"]
+    read = [read_entry(router, "") for router in routers]
+    assert [entry.configuration.group for entry in read if isinstance(entry, Entry)] == ["edge", "edge"]

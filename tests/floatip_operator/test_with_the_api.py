@@ -238,9 +238,10 @@ def test_deleting_the_crd_takes_no_address_away(world: World) -> None:
 
 
 def _events(world: World) -> dict[str, int]:
-    """How often each sentence about elk was said."""
+    """How often each sentence about this elk was said; that of another test is another object."""
     events = world.plane.get("events", "-n", "default")["items"]
-    return {event["message"]: event["count"] for event in events if event["involvedObject"]["name"] == "elk"}
+    elk = (world.floating_ip("elk") or {"metadata": {"uid": ""}})["metadata"]["uid"]
+    return {event["message"]: event["count"] for event in events if event["involvedObject"].get("uid") == elk}
 
 
 def test_events_tell_the_story_and_what_happens_again_is_counted(world: World) -> None:
