@@ -116,6 +116,7 @@ def test_one_on_its_way_out_is_asked_for_nothing_else() -> None:
     ],
 )
 def test_a_preference_that_cannot_be_met_is_said(target: str, nodes: list[dict[str, Any]], message: str) -> None:
-    plan = decide(snapshot([wanted(target=target, nodes=nodes)], [document("n1"), document("n2")]))
+    own = "10.0.0.100/24" if nodes[0].get("priority") == 255 else None
+    plan = decide(snapshot([wanted(target=target, nodes=nodes)], [document("n1", address=own), document("n2")]))
     (accepted,) = [c for _, status in plan.statuses for c in status.conditions if c.type == "Accepted"]
     assert (accepted.status, accepted.message) == ("True", message)
