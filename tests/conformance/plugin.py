@@ -56,5 +56,5 @@ class Conformance:
 
 
 def _is_whole(config: pytest.Config) -> bool:
-    is_chosen = config.option.keyword or config.option.markexpr or config.option.lf or config.option.maxfail
+    is_chosen = any(config.getoption(name, None) for name in ("keyword", "markexpr", "lf", "maxfail"))
     return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not is_chosen
