@@ -72,7 +72,7 @@ def extract(release: str, packages: Iterable[str], place: Path, *, unused: Itera
         raise DebianError("unpacking Debian packages with their owners needs root")
     if not shutil.which("mmdebstrap"):
         raise DebianError("not installed: mmdebstrap")
-    options = ["--quiet", "--variant=extract", f"--include={','.join(packages)}"]
+    options = ["--quiet", "--variant=extract", "--aptopt=Acquire::Retries 3", f"--include={','.join(packages)}"]
     options += [f"--dpkgopt=path-exclude={pattern}" for pattern in unused]
     command = ["mmdebstrap", *options, release, str(place), _mirror()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -134,10 +134,6 @@ class Host:
         """Whether the kernel has this address (without prefix length) on any interface."""
         return any(held.partition("/")[0] == address for held in self.addresses())
 
-    def hardware_address(self, interface: str = "eth0") -> str:
-        (link,) = json.loads(_ip(self.namespace, "-json", "link", "show", "dev", interface))
-        return str(link["address"])
-
     def add_address(self, address: str, interface: str = "eth0") -> None:
         options = ["nodad"] if ":" in address else []
         _ip(self.namespace, "address", "add", address, "dev", interface, *options)

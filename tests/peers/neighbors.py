@@ -49,10 +49,16 @@ class AgentPeer:
         self._agent.write(*self._entries(priority))
 
     def held(self) -> set[str]:
-        return {address.partition("/")[0] for address in self._host.addresses("eth0")}
+        return {address.partition("/")[0] for address in self._host.addresses()}
 
     def _entries(self, priority: int) -> list[dict[str, Any]]:
-        return [way.entry(priority, preemption=self._preemption) for way in self._ways]
+        entries = [way.entry(priority, preemption=self._preemption) for way in self._ways]
+        return [entry | {"sourceAddress": ways.PEER[entry["family"]]} for entry in entries]
+
+
+GLOBAL = "global_defs {\n vrrp_priority -20\n}\n"
+"""What keepalived's users are told to set, and the agent does by itself; without it, keepalived that takes over ten addresses
+beside other work is silent for up to a second."""
 
 
 class KeepalivedPeer:
@@ -83,11 +89,12 @@ class KeepalivedPeer:
         self._daemon.reload()
 
     def held(self) -> set[str]:
-        return {address.partition("/")[0] for address in self._host.addresses("eth0")}
+        return {address.partition("/")[0] for address in self._host.addresses()}
 
     def _configuration(self, priority: int) -> str:
         preempt = "preempt" if self._preempts else "nopreempt"
-        return "\n".join(instance(way, priority, preempt, self._more.get(way.name)) for way in self._ways)
+        instances = [instance(way, priority, preempt, self._more.get(way.name)) for way in self._ways]
+        return "\n".join([GLOBAL, *instances])
 
 
 def instance(way: Way, priority: int, preempt: str, another: str | None) -> str:
@@ -107,6 +114,8 @@ def instance(way: Way, priority: int, preempt: str, another: str | None) -> str:
         lines.append("v3_checksum_as_v2")
     if way.is_unicast:
         lines += [f"unicast_src_ip {ways.PEER[way.family]}", f"unicast_peer {{\n {ways.AGENT[way.family]}\n }}"]
+    if way.has_virtual_mac:
+        lines.append(f"use_vmac vrrp{way.virtual_router_id}")
     if way.checksum == "OldUnicast":
         lines.append("old_unicast_checksum")
     link_local = [f"{way.link_local}/64"] if way.family == "IPv6" else []

@@ -29,8 +29,10 @@ BESIDE_KEEPALIVED = (
     ways.V3_UNICAST,
     ways.V3_IPV6,
     ways.V3_IPV6_UNICAST,
+    ways.V3_VIRTUAL_MAC,
+    ways.V3_IPV6_VIRTUAL_MAC,
 )
-BESIDE_FRR = (ways.V3, ways.V3_IPV6)
+BESIDE_FRR = (ways.V3, ways.V3_IPV6, ways.V3_VIRTUAL_MAC, ways.V3_IPV6_VIRTUAL_MAC)
 SPOKEN: Spoken = {
     "keepalived-2.2": (functools.partial(KeepalivedPeer, version=keepalived.OLDER), BESIDE_KEEPALIVED),
     "keepalived-2.3": (

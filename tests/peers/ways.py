@@ -30,6 +30,8 @@ class Way:
     password: str | None = None
     checksum: Checksum = "PseudoHeader"
     """What the peer sends over IPv4; OldUnicast is keepalived's before 1.3.6."""
+    has_virtual_mac: bool = False
+    """On both sides; FRR knows no other way."""
     host: int | None = None
     """The last part of the floating address; None: the router ID."""
 
@@ -56,13 +58,16 @@ class Way:
             vrrp["authentication"] = {"type": "Password", "secretRef": dict(zip(("name", "key"), SECRET, strict=True))}
         if self.is_unicast:
             vrrp["transport"] = "Unicast"
-            more |= {"sourceAddress": AGENT[self.family], "peers": [PEER[self.family]]}
+            more |= {"peers": [PEER[self.family]]}
+        if self.has_virtual_mac:
+            vrrp["virtualMAC"] = "Enabled"
         return {
             "name": self.name,
             "family": self.family,
             "virtualRouterID": self.virtual_router_id,
             "addresses": [self.prefixed],
             "interface": "eth0",
+            "sourceAddress": AGENT[self.family],
             "priority": priority,
             "vrrp": vrrp,
             **more,
@@ -78,8 +83,8 @@ class Way:
         return 3 * self.period / 1000 + self.skew(priority)
 
 
-_FAST = 200
-"""Milliseconds: a peer that stands still for half a second on a busy machine is no failure."""
+_FAST = 300
+"""Milliseconds: a peer that stands still for nearly a second on a busy machine is no failure."""
 
 V2 = Way("v2", 101, version=2)
 V2_PASSWORD = Way("v2-password", 102, version=2, password="tan124")
@@ -88,6 +93,8 @@ V3 = Way("v3", 104, version=3, period=_FAST)
 V3_MESSAGE_ONLY = Way("v3-message-only", 105, version=3, period=_FAST, checksum="MessageOnly")
 V3_UNICAST = Way("v3-unicast", 106, version=3, period=_FAST, is_unicast=True)
 V3_OLD_UNICAST = Way("v3-old-unicast", 107, version=3, period=_FAST, is_unicast=True, checksum="OldUnicast")
+V3_VIRTUAL_MAC = Way("v3-virtual-mac", 110, version=3, period=_FAST, has_virtual_mac=True)
+V3_IPV6_VIRTUAL_MAC = Way("v3-ipv6-mac", 111, version=3, family="IPv6", period=_FAST, has_virtual_mac=True)
 GUIDE = Way("elk", 51, version=2, password="tan124", host=94)
 V3_IPV6 = Way("v3-ipv6", 108, version=3, family="IPv6", period=_FAST)
 V3_IPV6_UNICAST = Way("v3-ipv6-unicast", 109, version=3, family="IPv6", period=_FAST, is_unicast=True)

@@ -74,8 +74,8 @@ class Sniffer:
         ]
 
     def senders(self, router_id: int) -> list[tuple[int, str, int]]:
-        """When, from which hardware address and with which priority somebody advertised."""
-        return [(at, str(frame.src), priority) for at, frame, priority in self._vrrp(router_id)]
+        """When, from which address and with which priority somebody advertised."""
+        return [(at, str(frame.payload.src), priority) for at, frame, priority in self._vrrp(router_id)]
 
     def _vrrp(self, router_id: int) -> list[tuple[int, Ether, int]]:
         found = []
