@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from lab.images import Image, Images
+from lab.image import Image
+from lab.images import Images
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 

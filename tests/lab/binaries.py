@@ -64,7 +64,10 @@ ETCD = Binary("etcd", "3.6.5", "etcd", at_least="3.6")
 HELM = Binary("helm", "4.3.1", "helm", at_least="3.14", version_command=("version", "--short"))
 
 WANTED = (
-    *(kubernetes(name) for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")),
+    *(
+        kubernetes(name)
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+    ),
     kubernetes("kube-apiserver", OLDEST),
     ETCD,
     HELM,

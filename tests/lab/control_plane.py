@@ -124,6 +124,11 @@ class ControlPlane:
         issued = self._authority.issue(f"node-{name}", user=f"system:node:{name}", groups=["system:nodes"])
         return self._write_kubeconfig(f"node-{name}", _certificate_user(*issued))
 
+    def kubeconfig_of_proxy(self) -> Path:
+        """What a kube-proxy uses."""
+        issued = self._authority.issue("kube-proxy", user="system:kube-proxy")
+        return self._write_kubeconfig("kube-proxy", _certificate_user(*issued))
+
     @property
     def authority_certificate(self) -> Path:
         """What signed every certificate of this cluster."""

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import re
 import shutil
 import sys
-import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from lab import cache, image_parts
+from lab import cache, image_parts, web_image
+from lab.image import Image
 from lab.image_parts import ROOT, ImageError
 
 DOCKERFILE = ROOT / "Dockerfile"
@@ -42,30 +39,6 @@ OFFLINE = "[global]\nno-index = true\nfind-links = /offline-wheels\n"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Image:
-    """`archive` is what `docker load` and `ctr images import` take."""
-
-    name: str
-    archive: Path
-
-    def files(self) -> dict[str, int]:
-        """Bytes of every regular file by its path. No layer of ours deletes a file of another."""
-        return {member.name: member.size for member in self._members() if member.isreg()}
-
-    def configuration(self) -> dict[str, Any]:
-        """User, Env, Entrypoint and so on."""
-        with tarfile.open(self.archive) as archive:
-            document: dict[str, Any] = _document(archive, _manifest(archive)["Config"])["config"]
-        return document
-
-    def _members(self) -> Iterator[tarfile.TarInfo]:
-        with tarfile.open(self.archive) as archive:
-            for layer in _manifest(archive)["Layers"]:
-                with tarfile.open(fileobj=archive.extractfile(layer)) as unpacked:
-                    yield from unpacked
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Images:
     agent: Image
     operator: Image
@@ -75,6 +48,7 @@ class Images:
 def main(arguments: list[str]) -> int:
     try:
         image_parts.fetch()
+        web_image.fetch()
         if arguments == ["fetch"]:
             return 0
         images = built()
@@ -166,18 +140,6 @@ def _remove_old(builds: Path) -> None:
     for folder in builds.glob("*"):
         if time.time() - folder.stat().st_mtime > KEPT_FOR:
             shutil.rmtree(folder)
-
-
-def _manifest(archive: tarfile.TarFile) -> dict[str, Any]:
-    (manifest,) = _document(archive, "manifest.json")
-    found: dict[str, Any] = manifest
-    return found
-
-
-def _document(archive: tarfile.TarFile, name: str) -> Any:
-    file = archive.extractfile(name)
-    assert file is not None
-    return json.load(file)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any, Self
 from floatip_api import names
 from lab import binaries, images, kubelets
 from lab.control_plane import ControlPlane
+from lab.image import Image
 from lab.network import Lan
 from lab.waiting import until
 
@@ -140,6 +141,6 @@ def _is_ready(pod: dict[str, Any]) -> bool:
     return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
 
 
-def _image(target: str, image: images.Image) -> list[str]:
+def _image(target: str, image: Image) -> list[str]:
     repository, _, tag = image.name.rpartition(":")
     return [f"--set=image.{target}.repository={repository}", f"--set=image.{target}.tag={tag}"]

@@ -20,7 +20,8 @@ from typing import Any
 import yaml
 from lab import binaries
 from lab.control_plane import ControlPlane
-from lab.images import PAUSE, Image
+from lab.image import Image
+from lab.images import PAUSE
 from lab.network import NAMESPACES, Host
 from lab.waiting import until
 
@@ -29,6 +30,7 @@ HIERARCHIES = ("cpu", "cpuacct", "cpuset", "memory", "pids", "systemd")
 """What a kubelet wants to find its cgroup in, of version 1."""
 CNI_PLUGINS = Path("/usr/lib/cni")
 PROGRAMS = ("containerd", "ctr", "runc", "catatonit", "unshare")
+POD_NETWORK = "10.244.0.0/16"
 SOCKET = "/run/containerd/containerd.sock"
 
 # The first process reaps what loses its parent. /var and /run are the node's own; the cgroups are the machine's.
@@ -104,6 +106,23 @@ class Node:
         arguments = [f"--config={self._folder / 'kubelet.yaml'}", f"--kubeconfig={self._kubeconfig}"]
         arguments += [f"--hostname-override={self.host.name}", f"--node-ip={self.address}"]
         self._popen([str(self._kubelet), *arguments], "kubelet.log")
+
+    def start_kube_proxy(self, kubeconfig: Path) -> None:
+        """With nftables, and with a way to the Pods of the other nodes that the caller has to make."""
+        proxy = {
+            "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+            "kind": "KubeProxyConfiguration",
+            "mode": "nftables",
+            "clientConnection": {"kubeconfig": str(kubeconfig)},
+            "hostnameOverride": self.host.name,
+            "clusterCIDR": POD_NETWORK,
+            "detectLocalMode": "ClusterCIDR",
+            # The machine's own settings of connection tracking are not a node's to change.
+            "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
+        }
+        (self._folder / "kube-proxy.yaml").write_text(yaml.safe_dump(proxy))
+        program = binaries.path(binaries.kubernetes("kube-proxy"))
+        self._popen([str(program), f"--config={self._folder / 'kube-proxy.yaml'}"], "kube-proxy.log")
 
     def run(self, *command: str, check: bool = True, timeout: float = 30) -> subprocess.CompletedProcess[str]:
         """On the node: with its files, processes and network."""

@@ -48,11 +48,11 @@ class Pair:
         )
 
     def start(self) -> None:
+        """n1 first: n2 has nothing to take over."""
         self.one.start()
+        self.one.wait_for("Active", 10)
         self.other.start()
-        self.one.wait_for("Active")
-        self.other.wait_for("Backup")
-        until(lambda: self.transitions()[1] == 1, 2, "n2 hears n1")
+        self.other.wait_for("Backup", 10)
 
     def transitions(self) -> tuple[int, int]:
         states = self.one.router(), self.other.router()

@@ -49,9 +49,9 @@ class Pair:
 
     def start(self) -> None:
         self.first.start()
+        self.first.wait_for("Active", 10)
         self.second.start()
-        self.first.wait_for("Active")
-        self.second.wait_for("Backup")
+        self.second.wait_for("Backup", 10)
 
 
 def neighbour(host: Host, address: str) -> str | None:
