@@ -18,7 +18,5 @@ def internet_checksum(data: bytes) -> int:
 
 
 def pseudo_header(source: bytes, destination: bytes, length: int) -> bytes:
-    """What is summed before the message: RFC 793 for 4-byte addresses, RFC 8200 8.1 for 16-byte ones."""
-    if len(source) == 4:
-        return source + destination + struct.pack("!BBH", 0, PROTOCOL, length)
+    """What is summed before the message (RFC 8200 8.1). IPv4's of RFC 793 has the same words in another order: the sum is one."""
     return source + destination + struct.pack("!I3xB", length, PROTOCOL)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hmac
 import socket
+import struct
 
 import pytest
 from floatip_agent.vrrp import packet
@@ -169,6 +171,26 @@ def test_so_many_senders_that_one_must_go_cost_the_oldest() -> None:
         assert marks.accept(Stamp(1, 1000 + number), number.to_bytes(4, "big"))
     assert len(marks.marks) < 100
     assert not marks.accept(Stamp(1, 1199), (199).to_bytes(4, "big"))
+
+
+def test_the_oldest_is_the_one_with_the_lowest_mark_and_not_before_64() -> None:
+    marks = HighWaterMarks()
+    for number in range(65):
+        assert marks.accept(Stamp(1, 1000 - number), number.to_bytes(4, "big"))
+    assert not marks.accept(Stamp(1, 1000 - 64), (64).to_bytes(4, "big")), "65 fit"
+    assert marks.accept(Stamp(1, 5000), (65).to_bytes(4, "big"))
+    assert not marks.accept(Stamp(1, 1000), (0).to_bytes(4, "big")), "the first has the highest mark and stays"
+    assert marks.accept(Stamp(1, 1000 - 64), (64).to_bytes(4, "big")), "the last had the lowest and went"
+
+
+@pytest.mark.parametrize(("kind", "reserved"), [(1, 0), (2, 0), (1, 1), (1, 0x8000)])
+def test_another_type_or_reserved_bits_are_refused_although_the_tag_is_right(kind: int, reserved: int) -> None:
+    message = encode(dataclasses.replace(FOUR, keyring=None, checksum_form="MessageOnly"), 200, SOURCE, MULTICAST)
+    head = struct.pack("!BBHQ", kind, 1, reserved, SEQUENCE)
+    covered = struct.pack("!BBBx16s", 4, 3, 51, SOURCE) + message[:6] + b"\0\0" + message[8:] + head + bytes(16)
+    tag = hmac.digest(KEY, covered, "sha256")[:16]
+    good = kind == 1 and not reserved
+    assert isinstance(heard(FOUR, message + head + tag), Advertisement) == good
 
 
 def test_a_sequence_is_unix_time_in_the_upper_half() -> None:

@@ -53,6 +53,10 @@ def kinds(done: list[tuple[str, Action]], kind: type[Action]) -> list[str]:
     return [key for key, action in done if isinstance(action, kind)]
 
 
+def reasons(done: list[tuple[str, Action]]) -> list[str]:
+    return [action.reason for _, action in done if isinstance(action, Transition)]
+
+
 def test_both_become_active_when_both_are_due() -> None:
     group = started()
     assert group.handle_timeout(NOW + DOWN - 1) == []
@@ -108,12 +112,23 @@ def test_a_stall_takes_all_of_them_to_backup() -> None:
     assert states(group) == [Backup, Backup]
     assert sorted(kinds(done, ReleaseAddresses)) == ["IPv4", "IPv6"]
     assert kinds(done, SendAdvertisement) == []
+    assert "sync group: IPv4 stalled" in reasons(done)
+
+
+def test_a_stall_that_an_advertisement_shows_takes_all_of_them_too() -> None:
+    """The socket is read before the timers."""
+    group = active()
+    done = group.receive("IPv6", advertisement("IPv6", 50), NOW + DOWN + 10 * SECOND)
+    assert states(group) == [Backup, Backup]
+    assert kinds(done, SendAdvertisement) == []
+    assert "sync group: IPv6 stalled" in reasons(done)
 
 
 def test_shutdown_says_priority_zero_for_each() -> None:
     done = active().shutdown("drained")
     assert [action for _, action in done if isinstance(action, SendAdvertisement)] == [SendAdvertisement(0)] * 2
     assert sorted(kinds(done, ReleaseAddresses)) == ["IPv4", "IPv6"]
+    assert reasons(done) == ["drained", "drained"]
 
 
 def test_removing_the_member_that_the_others_wait_for_frees_them() -> None:

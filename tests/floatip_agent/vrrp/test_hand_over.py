@@ -78,6 +78,7 @@ def test_a_group_leaves_as_a_whole() -> None:
     group.handle_timeout(NOW + 4 * SECOND)
     done = group.hand_over(NOW + 5 * SECOND, "why")
     assert [key for key, action in done if action == SendAdvertisement(0)] == list(FAMILIES)
+    assert [action.reason for _, action in done if isinstance(action, Transition)] == ["why", "why"]
     assert not group.is_active
 
 

@@ -183,6 +183,26 @@ def test_ipv6_without_pseudo_header_is_a_bad_checksum() -> None:
     assert heard(SIX, summed(good), "fe80::c8") is DropReason.BAD_CHECKSUM
 
 
+def test_ipv6_unicast_that_is_summed_for_ipv4s_group_is_a_bad_checksum() -> None:
+    """The old keepalived's form that unicast accepts is IPv4's."""
+    source, peer = ip("fe80::c8", "fe80::1")
+    wire = dataclasses.replace(SIX, peers=frozenset({source}))
+    message = encode(wire, 100, source, peer)
+    zeroed = message[:6] + b"\0\0" + message[8:]
+    total = internet_checksum(pseudo_header(source, packet.MULTICAST_IPV4, len(message)) + zeroed)
+    assert (
+        decode(wire, zeroed[:6] + struct.pack("!H", total) + zeroed[8:], source, peer, 255) is DropReason.BAD_CHECKSUM
+    )
+
+
+@pytest.mark.parametrize(
+    ("password", "padded"), [("tan124", b"tan124\0\0"), ("longpassword", b"longpass"), ("", bytes(8))]
+)
+def test_a_password_is_eight_bytes(password: str, padded: bytes) -> None:
+    """RFC 2338 5.3.6: shorter ones are filled with zeros; longer ones are cut, as keepalived does it."""
+    assert packet.padded_password(password) == padded
+
+
 @pytest.mark.rule("9568-5.2.6-reserved")
 def test_the_reserved_bits_are_ignored_on_reception() -> None:
     """RFC 9568 5.2.6: rsvd "MUST be set to zero on transmission and ignored on reception"."""

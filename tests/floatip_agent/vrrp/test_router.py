@@ -146,6 +146,7 @@ def test_transition(
 
 def test_priorities_and_reasons_of_what_is_sent() -> None:
     assert active().shutdown("drained")[0::2] == (SendAdvertisement(0), Transition("Initialize", "drained"))
+    assert backup().shutdown("drained") == (Transition("Initialize", "drained"),)
     _, sent, _, became = backup().handle_timeout(NOW + DOWN_100)
     assert sent == SendAdvertisement(100)
     assert became == Transition("Active", "no advertisement within Active_Down_Interval")
@@ -268,6 +269,14 @@ class TestPreemption:
         router.receive(advertisement(100), NOW + 6 * SECOND)
         assert router.deadline == NOW + 6 * SECOND + 3_218_750_000
 
+    def test_the_delay_does_not_begin_anew_with_other_parameters(self) -> None:
+        router = backup(parameters(200, preempt_delay=5 * SECOND))
+        router.receive(advertisement(100), NOW)
+        router.reconfigure(parameters(201, preempt_delay=5 * SECOND), NOW + 4 * SECOND)
+        before = router.deadline
+        router.receive(advertisement(100), NOW + 5 * SECOND)
+        assert router.deadline == before, "it is over: the advertisement is discarded"
+
     def test_the_delay_does_not_hold_up_a_takeover_from_silence(self) -> None:
         router = backup(parameters(200, preempt_delay=600 * SECOND))
         assert router.deadline == NOW + 3_218_750_000
@@ -308,6 +317,11 @@ class TestRivals:
             announced += [now] * sum(isinstance(action, Announce) for action in done)
         assert len(announced) == 9
         assert all(later - earlier >= SECOND for earlier, later in itertools.pairwise(announced))
+
+    def test_a_rival_never_delays_an_announcement_that_is_due_sooner(self) -> None:
+        router = active(parameters(announcement_repeat=300 * MILLISECOND))
+        router.receive(advertisement(1), NOW + 100 * MILLISECOND)
+        assert router.deadline == NOW + 300 * MILLISECOND
 
     def test_without_a_rival_the_takeover_is_announced_twice(self) -> None:
         """A switch that dropped the first burst learns from the second, 5 s later, as with keepalived."""
@@ -367,6 +381,10 @@ class TestLateness:
         router = active()
         router.receive(advertisement(0), after)
         assert router.deadline == after + 609_375_000
+
+    def test_how_long_it_stalled_is_said_in_milliseconds(self) -> None:
+        _, said = active().handle_timeout(NOW + 5_000 * SECOND)
+        assert said == Transition("Backup", "stalled: no advertisement sent for 5000000 ms")
 
     def test_a_shorter_stall_keeps_the_role(self) -> None:
         assert active().handle_timeout(NOW + 3_007_812_500) == (SendAdvertisement(100),)
