@@ -183,6 +183,11 @@ def test_ipv6_without_pseudo_header_is_a_bad_checksum() -> None:
     assert heard(SIX, summed(good), "fe80::c8") is DropReason.BAD_CHECKSUM
 
 
+def test_an_odd_byte_is_summed_as_the_upper_half_of_a_word() -> None:
+    """RFC 1071 2: "[A,B] +' [C,D] +' ... +' [Z,0]"."""
+    assert internet_checksum(b"\x01\x02\x03") == 0xFFFF - 0x0402
+
+
 def test_ipv6_unicast_that_is_summed_for_ipv4s_group_is_a_bad_checksum() -> None:
     """The old keepalived's form that unicast accepts is IPv4's."""
     source, peer = ip("fe80::c8", "fe80::1")

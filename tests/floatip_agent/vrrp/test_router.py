@@ -214,6 +214,12 @@ class TestLearnedInterval:
         router.handle_timeout(NOW + 10_828_125_000)
         assert router.deadline == NOW + 10_828_125_000 + SECOND
 
+    def test_priority_zero_of_version_2_has_a_skew_in_seconds(self) -> None:
+        """RFC 3768 6.1: "((256 - Priority) / 256)" seconds, whatever the interval."""
+        router = backup(parameters(version=2, interval=3 * SECOND))
+        router.receive(advertisement(0, interval=3 * SECOND, version=2), NOW)
+        assert router.deadline == NOW + 609_375_000
+
     @pytest.mark.rule("3768-6.1-own-interval")
     def test_version_2_learns_nothing(self) -> None:
         """RFC 3768 has no learning: both sides are configured alike, and the codec drops what differs."""
