@@ -57,10 +57,11 @@ def test_out_of_memory(lan: Lan) -> None:
         node.keeper.start()
         node.agent.wait_for("Active", 10)
         peer.start()
-        peer.wait_for("Backup", 5)
+        peer.wait_for("Backup", 10)
         _keeper_killed_in_a_loop(node, seen)
         assert [len(spans) for spans in holders.spans()] == [1, 0]
         _engine_killed_without_a_keeper(node)
+        assert len(holders.spans()[0]) == 2, "the guard took the address off; meanwhile the peer may have had it"
         _engines_container_killed(node, peer)
         assert holders.longest_overlap() < 3
     assert node.keeper_container.kills == KILLS
@@ -78,7 +79,7 @@ def _keeper_killed_in_a_loop(node: Node, seen: Sniffer) -> None:
     assert standing(node.agent) == before
     sent = [at for at, _ in seen.advertisements("10.9.0.1")]
     assert len(sent) > 5
-    assert max(later - earlier for earlier, later in itertools.pairwise(sent)) < 1.5 * PERIOD
+    assert max(later - earlier for earlier, later in itertools.pairwise(sent)) < 2 * PERIOD
     assert not seen.advertisements("10.9.0.2")
 
 
@@ -86,16 +87,16 @@ def _engine_killed_without_a_keeper(node: Node) -> None:
     """architecture.md: the guard "keeps every configuration that the engine accepted"."""
     old = node.agent.engine
     os.kill(old, signal.SIGKILL)
-    until(lambda: not node.host.holds(VIP), 2, "the guard took the address off")
-    node.agent.wait_for("Active", 5)
-    assert node.agent.engine not in (0, old)
+    until(lambda: node.agent.engine not in (0, old), 5, "the guard has forked another")
+    node.agent.wait_for("Active", 10)
+    until(lambda: node.host.holds(VIP), 2, "it holds the address")
 
 
 def _engines_container_killed(node: Node, peer: EngineAgent) -> None:
     """Guard and engine at once: the kernel ends the address, and the container comes back with the saved copy."""
     node.engine_container.limit(2 * MEBIBYTE)
     assert node.agent.process.wait(timeout=10) == -signal.SIGKILL
-    peer.wait_for("Active", 5)
+    peer.wait_for("Active", 10)
     until(lambda: not node.host.holds(VIP), 4, "the kernel dropped the address")
     node.engine_container.limit(None)
     node.agent.start()
