@@ -7,11 +7,13 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 _DESCRIPTION = "Floating IPs for bare-metal Kubernetes: manifests, the cluster and the wire."
 _EXIT = (
     "Exit status: 0 done, 2 unusable arguments or documents (each fault with file, line and field on standard error)."
 )
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _FILES = "YAML or JSON, several documents a file; what is not floatip's is passed over"
 
 
@@ -57,6 +59,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="floatip", description=_DESCRIPTION, epilog=_EXIT)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_manifests(commands)
+    _add_cluster(commands)
+    _add_sniff(commands)
+    return parser
+
+
+def _add_manifests(commands: _Commands) -> None:
     validate = commands.add_parser(
         "validate",
         help="check manifests by the API's own rules, offline",
@@ -78,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE,...",
         help="the node's labels, for FloatingIPs that select nodes by labels",
     )
+    for command in (validate, render):
+        command.add_argument("files", nargs="+", type=Path, metavar="FILE", help=_FILES)
+
+
+def _add_cluster(commands: _Commands) -> None:
     status = commands.add_parser("status", help="the cluster's floating IPs: who holds them, and what is wrong")
     status.add_argument("name", nargs="?", metavar="NAME", help="default: all")
     move = commands.add_parser(
@@ -100,6 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     forget.add_argument("node", metavar="NODE")
     forget.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_sniff(commands: _Commands) -> None:
     sniff = commands.add_parser(
         "sniff",
         help="VRRP on the wire, decoded live or from a capture file",
@@ -140,9 +157,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ID=FILE",
         help="check the signatures of this key of HMACSHA256; the file holds what the Secret holds; may be given again",
     )
-    for command in (validate, render):
-        command.add_argument("files", nargs="+", type=Path, metavar="FILE", help=_FILES)
-    return parser
 
 
 def _node(text: str) -> str:

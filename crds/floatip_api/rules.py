@@ -11,18 +11,18 @@ from typing import Any
 from floatip_api.addresses import (
     canonical_address,
     canonical_interface,
-    destination,
     interface_address,
     is_ipv4,
     link_local_source,
     not_everything,
     not_the_network,
     prefix_length_given,
-    subnet,
     unicast,
     unique_addresses,
 )
 from floatip_api.rule import Rule, faults_of
+from floatip_api.rules_of_routing import ROUTING_RULES, routed_families
+from floatip_api.rules_of_vrrp import VRRP_RULES, down_delay
 
 
 def _exactly_one(entry: dict[str, Any]) -> str | None:
@@ -58,53 +58,6 @@ def _operator_values(requirement: dict[str, Any]) -> str | None:
     return None
 
 
-def _period(vrrp: dict[str, Any]) -> str | None:
-    period = vrrp["advertisementPeriodMilliseconds"]
-    if vrrp["version"] == 3 and (period > 40950 or period % 10):
-        return f"{period}: version 3 takes 10 to 40950, a multiple of 10"
-    if vrrp["version"] == 2 and (period < 1000 or period % 1000):
-        return f"{period}: version 2 takes whole seconds, 1000 to 255000"
-    return None
-
-
-def _password_version(vrrp: dict[str, Any]) -> str | None:
-    if vrrp.get("authentication", {}).get("type") == "Password" and vrrp["version"] != 2:
-        return "authentication type Password exists in version 2 only, not in version 3"
-    return None
-
-
-def _hmac_version(vrrp: dict[str, Any]) -> str | None:
-    if vrrp.get("authentication", {}).get("type") == "HMACSHA256" and vrrp["version"] != 3:
-        return "authentication type HMACSHA256 exists in version 3 only, not in version 2"
-    return None
-
-
-def _password_fields(authentication: dict[str, Any]) -> str | None:
-    others = any(name in authentication for name in ("keys", "activeKeyID", "mode"))
-    if authentication["type"] == "Password" and ("secretRef" not in authentication or others):
-        return "type Password takes secretRef, and neither keys nor activeKeyID nor mode"
-    return None
-
-
-def _hmac_fields(authentication: dict[str, Any]) -> str | None:
-    needed = all(name in authentication for name in ("keys", "activeKeyID"))
-    if authentication["type"] == "HMACSHA256" and ("secretRef" in authentication or not needed):
-        return "type HMACSHA256 takes keys, activeKeyID and mode, and no secretRef"
-    return None
-
-
-def _unique_key_ids(keys: list[dict[str, Any]]) -> str | None:
-    ids = [key["id"] for key in keys]
-    return None if len(ids) == len(set(ids)) else "each key needs an id of its own"
-
-
-def _active_key(authentication: dict[str, Any]) -> str | None:
-    active, keys = authentication.get("activeKeyID"), authentication.get("keys", [])
-    if active is None or not keys or any(key["id"] == active for key in keys):
-        return None
-    return f"{active}: must be the id of one of keys"
-
-
 def _timeout(probe: dict[str, Any]) -> str | None:
     timeout, period = probe["timeoutSeconds"], probe["periodSeconds"]
     return None if timeout <= period else f"{timeout:g}: must be at most periodSeconds, which is {period:g}"
@@ -122,29 +75,11 @@ def _delay_without_preemption(preemption: dict[str, Any]) -> str | None:
     return None
 
 
-def _extra_peers_by_unicast(vrrp: dict[str, Any]) -> str | None:
-    if "extraPeers" in vrrp and vrrp["transport"] != "Unicast":
-        return f"there is nobody to name with transport {vrrp['transport']}: only Unicast has peers"
-    return None
-
-
 def _excluded_twice(spec: dict[str, Any]) -> str | None:
     carried, excluded = (
         {text.partition("/")[0] for text in spec.get(name, [])} for name in ("addresses", "excludedAddresses")
     )
     return "an address stands in addresses already" if carried & excluded else None
-
-
-def _version_2_ipv4(spec: dict[str, Any]) -> str | None:
-    if spec["vrrp"]["version"] == 2 and not all(map(is_ipv4, spec["addresses"])):
-        return "vrrp.version 2 carries IPv4 only: use version 3 for IPv6 addresses"
-    return None
-
-
-def _down_delay(spec: dict[str, Any]) -> str | None:
-    down = spec.get("linkDamping", {}).get("downMilliseconds", 0)
-    most = 2 * spec["vrrp"]["advertisementPeriodMilliseconds"]
-    return None if down < most else f"{down}: must be less than two advertisement periods, which are {most}"
 
 
 def _source_families(spec: dict[str, Any]) -> str | None:
@@ -153,28 +88,6 @@ def _source_families(spec: dict[str, Any]) -> str | None:
         if any(is_ipv4(source) not in families for source in entry.get("sourceAddresses", [])):
             return "sourceAddresses of a family of which there are no addresses"
     return None
-
-
-def _via_default(route: dict[str, Any]) -> str | None:
-    return "via is required with default" if route["to"] == "default" and "via" not in route else None
-
-
-def _one_family(entry: dict[str, Any]) -> str | None:
-    texts = [entry[name] for name in ("to", "via", "source", "from") if entry.get(name, "default") != "default"]
-    return None if len(set(map(is_ipv4, texts))) < 2 else "all of it must be of one family"
-
-
-def _some_side(rule: dict[str, Any]) -> str | None:
-    return None if "from" in rule or "to" in rule else "at least one of from and to is required"
-
-
-def _routed_families(spec: dict[str, Any]) -> str | None:
-    carried = {is_ipv4(text) for text in spec["addresses"]}
-    routed = {
-        is_ipv4(route.get("via", "") if route["to"] == "default" else route["to"]) for route in spec.get("routes", [])
-    }
-    routed |= {is_ipv4(rule.get("from", rule.get("to", ""))) for rule in spec.get("rules", [])}
-    return None if routed <= carried else "routes or rules of a family of which there are no addresses"
 
 
 def _allocated_id(document: dict[str, Any]) -> str | None:
@@ -248,6 +161,8 @@ def _address_rules(at: str) -> tuple[Rule, ...]:
 FLOATING_IP_RULES = (
     *_address_rules("spec.addresses"),
     *_address_rules("spec.excludedAddresses"),
+    *VRRP_RULES,
+    *ROUTING_RULES,
     Rule(
         "spec.nodes[]",
         "has(self.name) != has(self.selector)",
@@ -302,62 +217,6 @@ FLOATING_IP_RULES = (
         _unique_node_names,
     ),
     Rule(
-        "spec.vrrp",
-        "self.version != 3 || (self.advertisementPeriodMilliseconds <= 40950 && self.advertisementPeriodMilliseconds % 10 == 0)",
-        "'%d: version 3 takes 10 to 40950, a multiple of 10'.format([self.advertisementPeriodMilliseconds])",
-        lambda vrrp: _period(vrrp) if vrrp["version"] == 3 else None,
-        is_expression=True,
-        field="advertisementPeriodMilliseconds",
-    ),
-    Rule(
-        "spec.vrrp",
-        "self.version != 2 || (self.advertisementPeriodMilliseconds >= 1000 && self.advertisementPeriodMilliseconds % 1000 == 0)",
-        "'%d: version 2 takes whole seconds, 1000 to 255000'.format([self.advertisementPeriodMilliseconds])",
-        lambda vrrp: _period(vrrp) if vrrp["version"] == 2 else None,
-        is_expression=True,
-        field="advertisementPeriodMilliseconds",
-    ),
-    Rule(
-        "spec.vrrp",
-        "!has(self.authentication) || self.authentication.type != 'Password' || self.version == 2",
-        "authentication type Password exists in version 2 only, not in version 3",
-        _password_version,
-        field="authentication",
-    ),
-    Rule(
-        "spec.vrrp",
-        "!has(self.authentication) || self.authentication.type != 'HMACSHA256' || self.version == 3",
-        "authentication type HMACSHA256 exists in version 3 only, not in version 2",
-        _hmac_version,
-        field="authentication",
-    ),
-    Rule(
-        "spec.vrrp.authentication",
-        "self.type != 'Password' || (has(self.secretRef) && !has(self.keys) && !has(self.activeKeyID) && !has(self.mode))",
-        "type Password takes secretRef, and neither keys nor activeKeyID nor mode",
-        _password_fields,
-    ),
-    Rule(
-        "spec.vrrp.authentication",
-        "self.type != 'HMACSHA256' || (!has(self.secretRef) && has(self.keys) && has(self.activeKeyID))",
-        "type HMACSHA256 takes keys, activeKeyID and mode, and no secretRef",
-        _hmac_fields,
-    ),
-    Rule(
-        "spec.vrrp.authentication.keys",
-        "self.all(k, self.exists_one(j, j.id == k.id))",
-        "each key needs an id of its own",
-        _unique_key_ids,
-    ),
-    Rule(
-        "spec.vrrp.authentication",
-        "!has(self.activeKeyID) || !has(self.keys) || self.keys.exists(k, k.id == self.activeKeyID)",
-        "'%d: must be the id of one of keys'.format([self.activeKeyID])",
-        _active_key,
-        is_expression=True,
-        field="activeKeyID",
-    ),
-    Rule(
         "spec.preemption",
         "self.policy != 'Never' || self.delaySeconds == 0",
         "'%d: must be 0 with policy Never, which takes nothing over from a living node'.format([self.delaySeconds])",
@@ -385,107 +244,12 @@ FLOATING_IP_RULES = (
         for field in ("periodSeconds", "timeoutSeconds")
     ),
     Rule(
-        "spec.routes[].to",
-        "self == 'default' || (isCIDR(self) && string(cidr(self).masked()) == self)",
-        "self + ': must be a subnet in canonical text, as in 10.50.0.0/16, or default'",
-        destination,
-        is_expression=True,
-    ),
-    *(
-        Rule(
-            f"spec.routes[].{field}",
-            "isIP(self) && ip.isCanonical(self)",
-            "self + ': must be an IP address in canonical text, without a prefix length'",
-            canonical_address,
-            is_expression=True,
-        )
-        for field in ("via", "source")
-    ),
-    Rule(
-        "spec.routes[]",
-        "self.to != 'default' || has(self.via)",
-        "via is required with default",
-        _via_default,
-        field="via",
-    ),
-    Rule(
-        "spec.routes[]",
-        "(!has(self.via) || self.to == 'default' || self.via.contains(':') == self.to.contains(':')) && "
-        "(!has(self.source) || self.to == 'default' || self.source.contains(':') == self.to.contains(':')) && "
-        "(!has(self.source) || !has(self.via) || self.source.contains(':') == self.via.contains(':'))",
-        "all of it must be of one family",
-        _one_family,
-    ),
-    *(
-        Rule(
-            f"spec.rules[].{field}",
-            "isCIDR(self) && string(cidr(self).masked()) == self",
-            "self + ': must be a subnet in canonical text, as in 10.50.0.0/16'",
-            subnet,
-            is_expression=True,
-        )
-        for field in ("from", "to")
-    ),
-    Rule(
-        "spec.rules[]",
-        "has(self.from) || has(self.to)",
-        "at least one of from and to is required",
-        _some_side,
-    ),
-    Rule(
-        "spec.rules[]",
-        "!has(self.from) || !has(self.to) || self.from.contains(':') == self.to.contains(':')",
-        "all of it must be of one family",
-        _one_family,
-    ),
-    Rule(
-        "spec",
-        "(!has(self.routes) || self.routes.all(r, self.addresses.exists(a, a.contains(':') == "
-        "(r.to == 'default' ? has(r.via) && r.via.contains(':') : r.to.contains(':'))))) && "
-        "(!has(self.rules) || self.rules.all(r, self.addresses.exists(a, a.contains(':') == "
-        "(has(r.from) ? r.from.contains(':') : has(r.to) && r.to.contains(':')))))",
-        "routes or rules of a family of which there are no addresses",
-        _routed_families,
-    ),
-    Rule(
-        "spec.vrrp.extraPeers[]",
-        "isIP(self) && ip.isCanonical(self)",
-        "self + ': must be an IP address in canonical text, without a prefix length'",
-        canonical_address,
-        is_expression=True,
-    ),
-    Rule(
-        "spec.vrrp",
-        "!has(self.extraPeers) || self.transport == 'Unicast'",
-        "'there is nobody to name with transport %s: only Unicast has peers'.format([self.transport])",
-        _extra_peers_by_unicast,
-        is_expression=True,
-        field="extraPeers",
-    ),
-    Rule(
         "spec",
         "!has(self.excludedAddresses) || "
         "self.excludedAddresses.all(e, !self.addresses.exists(a, a.startsWith(e.split('/')[0] + '/')))",
         "an address stands in addresses already",
         _excluded_twice,
         field="excludedAddresses",
-    ),
-    Rule(
-        "spec",
-        "self.vrrp.version == 3 || self.addresses.all(a, !isCIDR(a) || cidr(a).ip().family() == 4)",
-        "vrrp.version 2 carries IPv4 only: use version 3 for IPv6 addresses",
-        _version_2_ipv4,
-        field="vrrp.version",
-    ),
-    Rule(
-        "spec",
-        # keepalived: less than (down_timer_adverts - 1) times advert_int. A Backup whose link is down would take over otherwise.
-        "!has(self.linkDamping) || self.linkDamping.downMilliseconds < 2 * self.vrrp.advertisementPeriodMilliseconds",
-        "'%d: must be less than two advertisement periods, which are %d'"
-        ".format([self.linkDamping.downMilliseconds, 2 * self.vrrp.advertisementPeriodMilliseconds])",
-        _down_delay,
-        is_expression=True,
-        field="linkDamping.downMilliseconds",
     ),
     Rule(
         "spec",
@@ -539,14 +303,14 @@ def virtual_router_faults(router: dict[str, Any]) -> list[str]:
         found.append(("addresses", f"all must be {router['family']}"))
     if router["vrrp"]["version"] == 2 and router["family"] == "IPv6":
         found.append(("vrrp.version", "version 2 carries IPv4 only"))
-    if fault := _down_delay(router):
+    if fault := down_delay(router):
         found.append(("linkDamping.downMilliseconds", fault))
     if source := router.get("sourceAddress"):
         checks = (canonical_address, link_local_source)
         found += [("sourceAddress", fault) for check in checks if (fault := check(source))]
         if is_ipv4(source) != (router["family"] == "IPv4"):
             found.append(("sourceAddress", f"{source}: must be {router['family']}"))
-    if fault := _routed_families(router):
+    if fault := routed_families(router):
         found.append(("routes", fault))
     for at, peer in enumerate(router.get("peers", [])):
         if fault := canonical_address(peer):
