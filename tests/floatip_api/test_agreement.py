@@ -11,7 +11,8 @@ import yaml
 from floatip_api.documents import Fault, load, validate
 from floatip_api.generate import ROOT
 from lab.control_plane import ControlPlane
-from manifests.cases import CASES, Case
+from manifests.case import Case
+from manifests.cases import CASES
 from manifests.client import DryRun
 
 
