@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from floatip_operator import check, handlers, kube, uninstall
 from floatip_operator.agents import AgentSettings
 from floatip_operator.cluster import Cluster
-from floatip_operator.leadership import Leadership
+from floatip_operator.leadership import Leadership, StoreRestored
 from floatip_operator.metrics import Metrics
 from floatip_operator.reconciler import Reconciler, Settings
 
@@ -49,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     except config.ConfigException as error:
         sys.stderr.write(f"no usable Kubernetes configuration: {error}\n")
         return 2
+    except StoreRestored as error:
+        log.error("%s: this replica ends, to begin anew from what is there", error)
+        return 1
 
 
 async def _run(settings: Settings, metrics_address: str) -> int:

@@ -22,8 +22,12 @@ RENEW_DEADLINE = 10.0
 RETRY = 2.0
 
 
+class StoreRestored(Exception):
+    """The Lease is older than it was: what this replica knows of the cluster is of a time that the store has lost."""
+
+
 class Leadership:
-    """Acquire, then keep; `keep` returns when the Lease is lost."""
+    """Acquire, then keep; `keep` returns when the Lease is lost. Both raise `StoreRestored`."""
 
     def __init__(self, api: kube.Kube, identity: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
@@ -33,6 +37,7 @@ class Leadership:
         self._seen: tuple[str, float] | None = None
         self._lease: dict[str, Any] | None = None
         self._is_taken = False
+        self._newest = 0
 
     async def acquire(self) -> None:
         """Until the Lease is ours."""
@@ -85,6 +90,8 @@ class Leadership:
 
     async def _take(self) -> bool:
         present = await self._api.get(self._path)
+        if present is not None:
+            self._note_version(present)
         self._is_taken = present is not None and self._is_anothers(present["spec"])
         return False if self._is_taken else await self._claim(present)
 
@@ -96,6 +103,7 @@ class Leadership:
             head = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
             metadata = {"name": names.OPERATOR_LEASE, "namespace": self._api.namespace}
             self._lease = await self._api.create_lease({**head, "metadata": metadata, "spec": self._spec(0)})
+            self._note_version(self._lease)
             return True
         spec = present["spec"]
         changes = spec.get("leaseTransitions", 0) + (spec.get("holderIdentity") != self._identity)
@@ -106,7 +114,15 @@ class Leadership:
     async def _write(self) -> bool:
         assert self._lease is not None
         self._lease = await self._api.replace_lease(self._lease)
+        self._note_version(self._lease)
         return True
+
+    def _note_version(self, lease: dict[str, Any]) -> None:
+        """Resource versions are the store's own count of its writes, over all objects: they grow, also over an object made anew."""
+        version = int(lease["metadata"]["resourceVersion"])
+        if version < self._newest:
+            raise StoreRestored(f"the store jumped back from version {self._newest} to {version}")
+        self._newest = version
 
     def _is_anothers(self, spec: dict[str, Any]) -> bool:
         return spec.get("holderIdentity") not in {None, "", self._identity} and not self._is_expired(spec)

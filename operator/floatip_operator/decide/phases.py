@@ -72,15 +72,28 @@ def _with_newcomers(standing: Standing, desired: Entries, snapshot: Snapshot) ->
     }
     if not newcomers or not hold_up:
         return desired, None
+    if len(hold_up) == 1 and hold_up == goes_on(standing, desired, {}):
+        return {node: desired[node] for node in hold_up}, None
     kept = {node: routers for node, routers in desired.items() if node not in newcomers}
     return kept, waiting(f"{', '.join(sorted(newcomers))}, which is to take part,", hold_up, snapshot)
+
+
+def goes_on(standing: Standing, desired: Entries, keeps: Entries) -> set[str]:
+    """The Active that no document lists (they were deleted, or the store jumped back), where none lists another and it is to take part:
+    it is left as it is until the others have let go, and then gets its entry."""
+    if standing.present or keeps:
+        return set()
+    able = standing.active & standing.unlisted.keys() & desired.keys()
+    return {max(able)} if able else set()
 
 
 def _disagrees(standing: Standing, node: str, desired: Entries) -> bool:
     """The node may still hold the addresses, be it on its way out or unlisted, and would not hear the desired routers."""
     live = [router for router in standing.entries.get(node, []) if not standing.is_released(node, router)]
     digests = {digest for routers in desired.values() for digest in _digests(routers).values()}
-    is_odd = any(said.digest is not None and said.digest not in digests for said in standing.unlisted.get(node, []))
+    said = standing.reported.get(node, []) if node not in standing.present else standing.unlisted.get(node, [])
+    runs = {router.digest for router in said if router.released_request_id is None} - {None}
+    is_odd = not runs <= digests
     return is_odd or not all(_agree(live, routers) for routers in desired.values())
 
 

@@ -28,7 +28,7 @@ def next_entries(
     wanted = targets(group, snapshot)
     desired = _desired(standing, wanted, virtual_router_id, snapshot)
     keeps, waits = phases.step(standing, desired, snapshot)
-    nodes = {*standing.entries, *standing.unlisted, *keeps}
+    nodes = {*standing.entries, *standing.unlisted, *keeps} - phases.goes_on(standing, desired, keeps)
     merged = {node: _merge(standing, node, keeps.get(node, []), snapshot) for node in sorted(nodes)}
     entries = {node: routers for node, routers in merged.items() if routers}
     return entries, waits or _unfinished(standing, wanted, keeps, snapshot)
@@ -66,7 +66,7 @@ def let_go(standing: Standing, snapshot: Snapshot) -> Entries:
 def _desired(standing: Standing, wanted: Mapping[str, int], virtual_router_id: int, snapshot: Snapshot) -> Entries:
     """The entries of all who are to take part, with the priorities as far as these are free now."""
     spec, name = standing.floating_ip.spec, standing.name
-    present = {node: routers[0].priority for node, routers in standing.present.items()}
+    present = standing.priorities
     fresh = {node for node in wanted if snapshot.is_fresh(node)}
     steps = priorities.next_step(wanted, standing.priorities_held(), fresh)
     found: Entries = {}

@@ -112,18 +112,20 @@ class Snapshot:
     @cached_property
     def carriers(self) -> dict[str, set[str]]:
         """By address without prefix: whose entries carry it on a node, or whose router holds it by the agent's last word: a node that
-        cannot be reached goes on with what it had. An entry that was asked to let go and whose FloatingIP is gone does
-        not count: that FloatingIP went only after the node confirmed, or after a human said that the node is off."""
+        cannot be reached goes on with what it had, and so does one whose FloatingIP and entry a restored store has lost. An entry that was
+        asked to let go and whose FloatingIP is gone does not count: that FloatingIP went only after the node confirmed, or after
+        a human said that the node is off."""
         known = self.floating_ip_of
         found: dict[str, set[str]] = {}
         for document in self.documents:
+            listed = {router.name for router in document.spec.virtual_routers}
             for router in document.spec.virtual_routers:
                 if router.name in known or router.release is None:
                     for text in [*router.addresses, *router.excluded_addresses]:
                         found.setdefault(text.partition("/")[0], set()).add(router.name)
             for said in document.status.virtual_routers if document.status else []:
                 owner = known.get(said.name)
-                is_over = owner is None or document.metadata.name in self.abandoned_by(owner)
+                is_over = document.metadata.name in self.abandoned_by(owner) if owner else said.name in listed
                 if not is_over and said.released_request_id is None:
                     for text in said.addresses:
                         found.setdefault(text.partition("/")[0], set()).add(said.name)

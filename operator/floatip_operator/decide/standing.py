@@ -68,6 +68,13 @@ class Standing:
         return found
 
     @cached_property
+    def priorities(self) -> dict[str, int]:
+        """The value of each node that takes part, be it without an entry, by its agent's word."""
+        unlisted = {node: routers[0].priority for node, routers in self.unlisted.items() if node not in self.entries}
+        said = {node: priority for node, priority in unlisted.items() if priority is not None}
+        return said | {node: routers[0].priority for node, routers in self.present.items()}
+
+    @cached_property
     def abandoned(self) -> frozenset[str]:
         """Nodes of which a human says that they are off; one that is heard again is not."""
         return self.snapshot.abandoned_by(self.floating_ip)

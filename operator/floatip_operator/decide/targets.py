@@ -12,7 +12,7 @@ from floatip_operator.decide.standing import Standing
 def targets(group: Sequence[Standing], snapshot: Snapshot) -> dict[str, int]:
     """By node, those that only stay until another stands by among them. Raises `priorities.PrioritiesExhausted`."""
     lead = sync_groups.lead(group)
-    present = {node: routers[0].priority for node, routers in lead.present.items()}
+    present = lead.priorities
     active = {node for member in group for node in member.active}
     order = placement.rendezvous(sync_groups.seed(lead), lead.matching)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from floatip_operator.decide.plan import Plan, decide
-from in_memory.cluster import document, floating_ip, router, snapshot, written
+from in_memory.cluster import document, floating_ip, router, said, snapshot, written
 
 
 def _accepted(plan: Plan, name: str) -> tuple[str, str]:
@@ -23,6 +23,14 @@ def test_an_older_one_that_is_changed_waits_for_an_address_the_younger_serves() 
 def test_an_entry_that_nobody_ordered_to_let_go_keeps_its_address() -> None:
     """A store restored from a backup has lost the FloatingIP; the nodes still serve it."""
     plan = decide(snapshot([floating_ip("new")], [document("n1", [router("lost")]), document("n2")]))
+    assert written(plan) == {}
+    assert _accepted(plan, "new") == ("False", "AddressInUse")
+
+
+def test_nor_does_one_whose_entry_the_store_has_lost_too() -> None:
+    """The agents go on with what they had, and say so: their word is all that is left of it."""
+    holding = said("Active", "lost", addresses=["10.0.0.100/24"])
+    plan = decide(snapshot([floating_ip("new")], [document("n1", [], [holding]), document("n2")]))
     assert written(plan) == {}
     assert _accepted(plan, "new") == ("False", "AddressInUse")
 

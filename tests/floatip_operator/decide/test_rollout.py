@@ -206,3 +206,32 @@ def test_a_document_ends_with_its_node_once_nothing_is_held() -> None:
 def test_the_secrets_that_agents_must_read() -> None:
     vrrp = {"version": 2, "authentication": {"type": "Password", "secretRef": {"name": "elk-vrrp", "key": "password"}}}
     assert decide(snapshot([floating_ip(vrrp=vrrp)], [document("n1")])).secrets == {"elk-vrrp"}
+
+
+def _unlisted(state: str, priority: int, digest: str | None = None) -> dict[str, Any]:
+    return said(state, virtualRouterID=51, priority=priority, digest=digest, addresses=["10.0.0.100/24"])
+
+
+def test_what_all_run_unlisted_is_listed_again_with_the_priorities_that_it_has() -> None:
+    """All documents were deleted. Nobody is asked to let go for a priority that a newcomer would get."""
+    first, second = _unlisted("Backup", 180), _unlisted("Active", 200)
+    both = [document("n1", [], [first]), document("n2", [], [second])]
+    assert written(decide(snapshot([floating_ip(virtualRouterID=51)], both))) == {
+        "n1": [("web", 180, None)],
+        "n2": [("web", 200, None)],
+    }
+    not_yet = [document("n1", [], [first]), document("n2", has_agent=False)]
+    assert written(decide(snapshot([floating_ip(virtualRouterID=51)], not_yet))) == {"n1": [("web", 180, None)]}
+
+
+def test_an_active_that_runs_another_wire_unlisted_goes_on_until_the_others_have_let_go() -> None:
+    """The store jumped back over a change of the wire and the entries: the Backups out first, as in any such change."""
+    wanted = floating_ip(virtualRouterID=51)
+    active = document("n2", [], [_unlisted("Active", 200, "newer")])
+    backups_go = snapshot([wanted], [document("n1", [], [_unlisted("Backup", 180, "newer")]), active])
+    assert written(decide(backups_go)) == {"n1": [("web", 180, "uid-web-1")]}
+    leaving = router(priority=180, release={"requestID": "r"})
+    asked = document("n1", [leaving], [_unlisted("Backup", 180, "newer")])
+    assert written(decide(snapshot([wanted], [asked, active]))) == {}
+    gone = document("n1", [leaving], [said("Initialize", releasedRequestID="r")])
+    assert written(decide(snapshot([wanted], [gone, active]))) == {"n1": [], "n2": [("web", 200, None)]}
