@@ -7,7 +7,7 @@ are never an order; what ran before runs on and is reported. In static mode an a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from floatip_agent.configuration import Configuration, Family, Health, RouterConfiguration
@@ -107,10 +107,11 @@ def accept(document: Document, origin: Origin, secrets: Secrets, previous: Accep
     metadata = document.get("metadata") or {}
     uid = str(metadata.get("uid", "")) if origin == "API" else ""
     generation = int(metadata.get("generation", 0)) if origin == "API" else 0
-    if origin == "API" and _is_rewound(uid, generation, before):
+    entries = (document.get("spec") or {}).get("virtualRouters") or []
+    if origin == "API" and _is_rewound(uid, generation, before) and not _is_in_force(entries, before):
         return dataclasses.replace(before, rewound_to=generation)
     reading = _Reading(origin, secrets, before)
-    for index, entry in enumerate((document.get("spec") or {}).get("virtualRouters") or []):
+    for index, entry in enumerate(entries):
         reading.take(index, entry)
     missing = reading.keep_missing() if origin == "API" else frozenset()
     return Accepted(
@@ -139,6 +140,12 @@ def _is_rewound(uid: str, generation: int, before: Accepted) -> bool:
     if uid != before.uid or generation >= before.generation:
         return False
     return before.rewound_to is None or generation <= before.rewound_to
+
+
+def _is_in_force(entries: Sequence[Any], before: Accepted) -> bool:
+    """They are what runs, all of it and as written: an older document that says the same can be followed."""
+    running = [running.entry for running in before.routers.values()]
+    return len(entries) == len(running) and all(entry in running for entry in entries)
 
 
 class _Reading:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ ENGINE_SOCKET = "engine.sock"
 LAST_STATUS_WITHIN = 2.0
 MARKS_SAVED_EVERY = 1.0
 """Seconds."""
+SAVED_AGAIN_AFTER = 5.0
+"""Seconds after a failure."""
 _LONGEST_PAUSE = 60.0
 
 UNUSABLE = 2
@@ -257,9 +260,10 @@ class Keeper:
         self._unsaved.set()
 
     async def _save_forever(self) -> None:
-        """The last results of the probes count after a restart."""
+        """The last results of the probes count after a restart. A disk that could not be written to is tried again."""
         while True:
-            await self._unsaved.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._unsaved.wait(), SAVED_AGAIN_AFTER if self.picture.disk_problem else None)
             self._unsaved.clear()
             if not self._must_look_first:
                 await self._save()
@@ -284,6 +288,7 @@ class Keeper:
         if problem != self.picture.disk_problem:
             self.picture.disk_problem = problem
             self.picture.changed()
+            self._unsaved.set()  # from now on it is tried again and again, or no longer
 
     async def _save_marks_forever(self) -> None:
         while True:

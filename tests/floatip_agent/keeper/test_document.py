@@ -123,6 +123,13 @@ def test_only_a_release_lets_go(documents: list[dict[str, Any] | None], running:
         assert accepted.routers["a", "IPv4"].configuration.release is None
 
 
+def test_an_older_document_that_says_what_runs_is_followed() -> None:
+    """A restored store whose entries nobody had changed since: else nothing would be confirmed until somebody changes one."""
+    accepted = from_api(node(entry("a"), entry("b"), generation=7), node(entry("b"), entry("a"), generation=5))
+    assert names(accepted) == "a b"
+    assert (accepted.generation, accepted.rewound_to, accepted.missing) == (5, None, frozenset())
+
+
 def test_in_static_mode_an_accepted_file_that_lacks_the_router_is_an_order() -> None:
     first = accept(node(entry("a"), entry("b")), "File", NONE, None)
     second = accept(node(entry("b")), "File", NONE, first)

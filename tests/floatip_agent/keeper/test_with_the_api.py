@@ -249,3 +249,27 @@ def test_a_token_that_was_replaced_is_read_anew(agent: Agent) -> None:
     tokens.end(f"{agent.name}-1", first)
     agent.write(entry(), entry("10.9.0.96", 53))
     agent.until_active("ip-53")
+
+
+def test_a_full_disk_is_said_and_served_on_with_and_the_copy_follows_when_there_is_room(agent: Agent) -> None:
+    """Issue: "full disk for the saved copy (serve on, say it)"."""
+    state = agent.host.folder / "state"
+    agent.write(entry())
+    agent.until_active("ip-51")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "full", str(state)], check=True)
+    try:
+        (state / "filler").write_bytes(b"x" * 4096)
+        agent.write(entry(), entry("10.9.0.96", 53))
+        agent.until_active("ip-53")
+        agent.until(lambda: agent.warnings("ip-51") == {"NotSaved"}, "said")
+        assert "No space left on device" in agent.router("ip-53")["warnings"][0]["message"]
+        assert not (state / "engine.json").exists()
+        assert agent.host.holds("10.9.0.94")
+        (state / "filler").unlink()
+        subprocess.run(["mount", "-o", "remount,size=1m", str(state)], check=True)
+        agent.until(lambda: agent.warnings("ip-51") == set(), "saved")
+        assert "10.9.0.96" in (state / "engine.json").read_text()
+    finally:
+        agent.end_keeper(kill=True)
+        agent.engine.kill()
+        subprocess.run(["umount", str(state)], check=True)
