@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -288,6 +290,35 @@ def test_only_one_replica_acts(world: World) -> None:
         ),
         "the other leads at once",
     )
+
+
+def test_a_stopped_leader_that_wakes_up_changes_nothing(world: World) -> None:
+    """Issue: "a stopped old leader that wakes up". Meanwhile elk was deleted, and is gone: it must neither come back nor be held."""
+    _running(world)
+    world.start_operator()
+    world.until(lambda: "another replica leads" in world.log, "a second replica waits")
+    asleep = world.operators[0]
+    asleep.send_signal(signal.SIGSTOP)
+    world.plane.kubectl("delete", "fip", "elk", "--wait=false")
+    until(lambda: all("release" in world.entries(node)[0] for node in NODES), 2 * WITHIN, "the second one leads")
+    for node in NODES:
+        world.obey(node, "Backup")
+    world.until(lambda: world.floating_ip("elk") is None, "elk is gone")
+    world.until(lambda: not any(world.entries(node) for node in NODES), "and its entries")
+    versions = [world.document(node)["metadata"]["resourceVersion"] for node in NODES]
+    asleep.send_signal(signal.SIGCONT)
+    assert asleep.wait(timeout=WITHIN) == 1, "it ends itself"
+    world.operators.remove(asleep)
+    assert versions == [world.document(node)["metadata"]["resourceVersion"] for node in NODES]
+    assert world.floating_ip("elk") is None
+
+
+def test_a_taken_metrics_port_is_said_and_stops_nothing(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert world.stop_operator() == 0
+        world.start_operator("--metrics-address", f"127.0.0.1:{taken.getsockname()[1]}")
+        _running(world)
+    assert "no metrics and health on 127.0.0.1" in world.log
 
 
 def test_a_pod_security_level_that_somebody_else_set_stays(world: World) -> None:

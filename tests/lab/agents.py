@@ -35,9 +35,11 @@ class Agent(Program):
         super().__init__(host, command, self.folder / "log", env)
 
     @classmethod
-    def static(cls, host: Host, *routers: Mapping[str, Any], arguments: Sequence[str] = ()) -> StaticAgent:
+    def static(
+        cls, host: Host, *routers: Mapping[str, Any], arguments: Sequence[str] = (), folder: str = "agent"
+    ) -> StaticAgent:
         """Fed by a file with these entries of `spec.virtualRouters`."""
-        return StaticAgent(host, routers, arguments)
+        return StaticAgent(host, routers, arguments, folder)
 
     @classmethod
     def of_node(cls, host: Host, kubeconfig: Path, *, namespace: str, arguments: Sequence[str] = ()) -> Agent:
@@ -66,10 +68,10 @@ class Agent(Program):
 class StaticAgent(Agent):
     """Its document can be written anew while it runs."""
 
-    def __init__(self, host: Host, routers: Sequence[Mapping[str, Any]], arguments: Sequence[str]) -> None:
+    def __init__(self, host: Host, routers: Sequence[Mapping[str, Any]], arguments: Sequence[str], folder: str) -> None:
         self.document = host.folder / "document" / "node.yaml"
         self.document.parent.mkdir()
-        super().__init__(host, ["--config", str(self.document)], arguments=arguments)
+        super().__init__(host, ["--config", str(self.document)], arguments=arguments, folder=folder)
         self.write(*routers)
 
     def write(self, *routers: Mapping[str, Any]) -> None:
