@@ -165,6 +165,22 @@ class ControlPlane:
         self._start("kube-apiserver", self._programs["kube-apiserver"], arguments)
         until(self._ready, READY_WITHIN, f"kube-apiserver {self.version} ready; its log: {self._log('kube-apiserver')}")
 
+    def save_store(self, folder: Path) -> None:
+        """A copy of all that etcd has; etcd stands still for a moment."""
+        self._kill("etcd")
+        shutil.copytree(self.folder / "etcd", folder)
+        self._start_etcd()
+        until(self._ready, READY_WITHIN, "kube-apiserver has found etcd again")
+
+    def restore_store(self, folder: Path) -> None:
+        """etcd as it was when the copy was made, and an API server that has seen nothing since."""
+        self.stop_api_server()
+        self._kill("etcd")
+        shutil.rmtree(self.folder / "etcd")
+        shutil.copytree(folder, self.folder / "etcd")
+        self._start_etcd()
+        self.start_api_server()
+
     def _ready(self) -> bool:
         if self._running["kube-apiserver"].poll() is not None:
             raise RuntimeError(f"kube-apiserver ended: {_tail(self._log('kube-apiserver'))}")
