@@ -24,6 +24,7 @@ FLOATING_IPS = f"{_GROUP}/{names.FLOATING_IPS}"
 FLOATING_IP_NODES = f"{_GROUP}/{names.FLOATING_IP_NODES}"
 NODES = "/api/v1/nodes"
 _DEFINITION = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{names.FLOATING_IPS}.{names.GROUP}"
+_POLICIES = ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
 _SERVICE_RANGES = "/apis/networking.k8s.io/v1/servicecidrs"
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
@@ -199,6 +200,19 @@ class Kube:
     async def is_definition_deleted(self) -> bool:
         definition = await self.get(_DEFINITION)
         return definition is None or "deletionTimestamp" in definition["metadata"]
+
+    async def has_agent_policy(self) -> bool:
+        """Policy and binding; also when the operator may not ask."""
+        try:
+            found = [
+                await self.get(f"/apis/admissionregistration.k8s.io/v1/{kind}/{names.AGENT_POLICY}")
+                for kind in _POLICIES
+            ]
+        except ApiError as error:
+            if error.status == 403:
+                return True
+            raise
+        return None not in found
 
     async def cluster_uid(self) -> str:
         """The UID of kube-system: what tells this cluster from another."""

@@ -11,7 +11,7 @@ from typing import Any
 from floatip_api import names
 from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPStatus
 
-from floatip_operator import agents, kube
+from floatip_operator import agents, kube, rollout
 from floatip_operator.cluster import Cluster
 from floatip_operator.decide.events import Event
 from floatip_operator.decide.plan import Plan, decide
@@ -120,8 +120,17 @@ class Reconciler:
         if self._settings.labels_namespace:
             await self._label_namespace()
         if self._daemon_set is not None:
-            self._rollout.take(await self._api.ensure_daemon_set(self._daemon_set, agents.SETTINGS_DIGEST))
+            present = await self._api.ensure_daemon_set(self._daemon_set, agents.SETTINGS_DIGEST)
+            self._rollout.take(present)
+            await self._look_for_policy(present)
         self._granted = None
+
+    async def _look_for_policy(self, daemon_set: dict[str, Any]) -> None:
+        """All works without it; said each time, until it is back."""
+        if not await self._api.has_agent_policy():
+            text = f"the ValidatingAdmissionPolicy {names.AGENT_POLICY} or its binding is missing: an agent could write for another node"
+            log.error(text)
+            await self._api.record_event(rollout.identity(daemon_set), "Warning", "PolicyMissing", text)
 
     async def _list(self) -> None:
         """Whole lists first: a decision made before every list is known would take nodes for gone."""

@@ -17,6 +17,11 @@ Object = dict[str, Any]
 _IDENTITY = ("namespace", "name", "uid")
 
 
+def identity(daemon_set: Object) -> Object:
+    """What an Event about it names."""
+    return {"apiVersion": "apps/v1", "kind": "DaemonSet", **{key: daemon_set["metadata"][key] for key in _IDENTITY}}
+
+
 class Rollout:
     """What was told last stands in an annotation of the DaemonSet: a restarted operator does not tell it again."""
 
@@ -42,8 +47,7 @@ class Rollout:
 
     async def _tell(self, daemon_set: Object, stopped: str | None) -> None:
         self._daemon_set = await self._api.annotate_daemon_set(names.ROLLOUT_STOPPED, stopped)
-        metadata = daemon_set["metadata"]
-        about = {"apiVersion": "apps/v1", "kind": "DaemonSet", **{key: metadata[key] for key in _IDENTITY}}
+        about = identity(daemon_set)
         if stopped is None:
             log.info("roll-out: goes on")
             await self._api.record_event(about, "Normal", "RolloutGoesOn", "nothing keeps it any more")

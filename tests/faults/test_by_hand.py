@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from end_to_end.world import Apply, World
 from floatip_api import names
 from lab.agents import Agent
+from lab.cluster import NAMESPACE
 from lab.waiting import throughout, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
@@ -113,3 +115,29 @@ def test_a_static_agent_beside_the_nodes_own(world: World, apply: Apply) -> None
         beside.stop()
         own.wait_for("Backup", 20)
         assert not node.holds("10.9.0.123")
+
+
+def test_without_the_admission_policy_all_goes_on_and_it_is_said(world: World, apply: Apply) -> None:
+    """Issue: "policy missing [...] clear conditions and Events, addresses stay". The operator looks when it begins, and every 5 minutes."""
+    apply("unguarded", addresses=["10.9.0.124/24"])
+    world.settled("unguarded", "10.9.0.124")
+    kind = "validatingadmissionpolicybinding"
+    binding = world.plane.get(kind, names.AGENT_POLICY)
+    world.plane.kubectl("delete", kind, names.AGENT_POLICY)
+    try:
+        with answered(world, "10.9.0.124") as holder:
+            world.cluster.operator.restart()
+
+            def is_said() -> bool:
+                events = world.plane.get("events", "-n", NAMESPACE)["items"]
+                return any(
+                    e["reason"] == "PolicyMissing" and e["involvedObject"]["kind"] == "DaemonSet" for e in events
+                )
+
+            until(is_said, BACK_WITHIN, "an Event of the DaemonSet says it")
+            assert "its binding is missing" in world.cluster.operator.log.read_text()
+            assert world.settled("unguarded", "10.9.0.124") == holder
+    finally:
+        metadata = {"name": names.AGENT_POLICY, "labels": binding["metadata"]["labels"]}
+        kept = {key: binding[key] for key in ("apiVersion", "kind", "spec")}
+        world.plane.apply(yaml.safe_dump({**kept, "metadata": metadata}))

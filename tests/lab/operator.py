@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,3 +19,8 @@ class Operator(Program):
     def __init__(self, host: Host, kubeconfig: Path, arguments: Sequence[str]) -> None:
         command = ["sh", "-c", RESTARTED, "operator", installed("floatip-operator"), "run", *arguments]
         super().__init__(host, command, host.folder / "operator.log", {"KUBECONFIG": str(kubeconfig)})
+
+    def restart(self) -> None:
+        """SIGTERM to the operator itself; the loop starts another."""
+        for process in self.processes()[1:]:
+            os.kill(process, signal.SIGTERM)
