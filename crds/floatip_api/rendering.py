@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Collection
 
@@ -61,6 +62,7 @@ def family_of_route(route: Route) -> Family:
     return family_of(route.via or "" if route.to == "default" else route.to)
 
 
+@functools.lru_cache(maxsize=65536)
 def family_of(address: str) -> Family:
     """Of an address with or without prefix length. Raises ValueError when it is none."""
     return "IPv4" if ipaddress.ip_interface(address).version == 4 else "IPv6"

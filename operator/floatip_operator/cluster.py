@@ -37,6 +37,8 @@ class Cluster:
         self._heard: set[str] = set()
         self._claims: dict[tuple[str, str], float] = {}
         self._refused: set[tuple[str, str]] = set()
+        self._read: dict[tuple[str, str], tuple[Object, FloatingIP | FloatingIPNode | None]] = {}
+        """What was made of each object: a pass reads again only what has changed since the last one."""
         self._asked: dict[str, tuple[str, float]] = {}
         self._pods_since: dict[str, tuple[object, float]] = {}
         self._pods_gone: dict[str, float] = {}
@@ -69,6 +71,7 @@ class Cluster:
 
     def remove(self, kind: str, name: str) -> None:
         gone = self._objects.get(kind, {}).pop(name, None)
+        self._read.pop((kind, name), None)
         if kind == "Lease":
             node = name.removeprefix(_LEASE_PREFIX)
             self._renewals.pop(node, None)
@@ -139,14 +142,25 @@ class Cluster:
         )
 
     def _parsed(self, model: type[Kind], kind: str) -> Iterable[Kind]:
-        """The objects as models. One that this version cannot read (written past the schema) is said once and left alone."""
+        """The objects as models, without those that this version cannot read."""
         for name, entry in sorted(self._objects.get(kind, {}).items()):
-            try:
-                yield _document(entry) if model is FloatingIPNode else model.from_manifest(entry)
-            except ValidationError as error:
-                if (kind, name) not in self._refused:
-                    self._refused.add((kind, name))
-                    log.error("%s %s is left alone, it cannot be read: %s", kind, name, error)
+            known, read = self._read.get((kind, name), (None, None))
+            if known is not entry:
+                read = self._parse(model, kind, entry)
+                self._read[kind, name] = entry, read
+            if isinstance(read, model):
+                yield read
+
+    def _parse(self, model: type[Kind], kind: str, entry: Object) -> Kind | None:
+        """None for one that was written past the schema: it is said once, and left alone."""
+        name = entry["metadata"]["name"]
+        try:
+            return _document(entry) if model is FloatingIPNode else model.from_manifest(entry)
+        except ValidationError as error:
+            if (kind, name) not in self._refused:
+                self._refused.add((kind, name))
+                log.error("%s %s is left alone, it cannot be read: %s", kind, name, error)
+            return None
 
     def _note_renewal(self, name: str, lease: Object) -> None:
         if not name.startswith(_LEASE_PREFIX):

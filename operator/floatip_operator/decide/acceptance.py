@@ -20,9 +20,10 @@ _REFUSED = "refused: "
 
 
 def refusal(standing: Standing, older: Iterable[Standing], snapshot: Snapshot) -> Refusal | None:
-    """Why it is not accepted, or None. The older of two that want the same address or router ID wins."""
+    """Why it is not accepted, or None. The older of two that want the same address or router ID wins; `older` are those that
+    have its router ID."""
     return (
-        _address_in_use(standing, older)
+        _address_in_use(standing, snapshot)
         or _address_carried(standing, snapshot)
         or _node_address(standing, snapshot)
         or _not_node_address(standing, snapshot)
@@ -55,10 +56,10 @@ def secret_missing(standing: Standing, snapshot: Snapshot) -> Refusal | None:
     goes on with the last known value is no reason."""
     for node in sorted(standing.present):
         for said in standing.reported.get(node, []) if snapshot.is_fresh(node) else []:
-            runs = {wire.digest(router) for router in standing.present[node] if router.family == said.family}
-            for warning in said.warnings:
-                if warning.reason == Reason.SECRET_MISSING and said.digest not in runs:
-                    return Reason.SECRET_MISSING, f"node {node}: {warning.message}"
+            missing = [warning for warning in said.warnings if warning.reason == Reason.SECRET_MISSING]
+            wanted = [router for router in standing.present[node] if router.family == said.family]
+            if missing and said.digest not in [wire.digest(router) for router in wanted]:
+                return Reason.SECRET_MISSING, f"node {node}: {missing[0].message}"
     return None
 
 
@@ -79,15 +80,15 @@ def _refused(standing: Standing, node: str) -> str | None:
     return None
 
 
-def _address_in_use(standing: Standing, older: Iterable[Standing]) -> Refusal | None:
+def _address_in_use(standing: Standing, snapshot: Snapshot) -> Refusal | None:
     own = set(links.addresses_of(standing.floating_ip))
-    for other in older:
-        if common := own.intersection(links.addresses_of(other.floating_ip)):
-            return (
-                Reason.ADDRESS_IN_USE,
-                f"address {min(map(str, common))} belongs to FloatingIP {other.name}, which is older",
-            )
-    return None
+    oldest = {snapshot.listing[address][0].metadata.name for address in own}
+    other = min(oldest, key=snapshot.place_of.__getitem__)
+    if other == standing.name:
+        return None
+    common = own.intersection(links.addresses_of(snapshot.floating_ip_of[other]))
+    message = f"address {min(map(str, common))} belongs to FloatingIP {other}, which is older"
+    return Reason.ADDRESS_IN_USE, message
 
 
 def _address_carried(standing: Standing, snapshot: Snapshot) -> Refusal | None:
@@ -100,23 +101,23 @@ def _address_carried(standing: Standing, snapshot: Snapshot) -> Refusal | None:
 
 def _node_address(standing: Standing, snapshot: Snapshot) -> Refusal | None:
     """An address of a node itself may only float from the node that owns it, with priority 255 there."""
-    own = set(links.addresses_of(standing.floating_ip))
-    for document in snapshot.documents:
-        node = document.metadata.name
-        if not (common := own & links.own_addresses(document)):
-            continue
-        entry = standing.matching.get(node)
-        if entry is None or entry.priority != priorities.OWNER:
-            return Reason.ADDRESS_IS_NODE_ADDRESS, f"address {min(map(str, common))} is node {node}'s own"
+    for address in links.addresses_of(standing.floating_ip):
+        for node in sorted(snapshot.places.owners.get(address, ())):
+            entry = standing.matching.get(node)
+            if entry is None or entry.priority != priorities.OWNER:
+                return Reason.ADDRESS_IS_NODE_ADDRESS, f"address {address} is node {node}'s own"
     return None
 
 
 def _not_node_address(standing: Standing, snapshot: Snapshot) -> Refusal | None:
     """RFC 9568 5.2.4: 255 is "for the VRRP Router that owns the IPvX address"."""
+    if all(entry.priority != priorities.OWNER for entry in standing.floating_ip.spec.nodes or []):
+        return None
+    owners = snapshot.places.owners
     for node, entry in sorted(standing.matching.items()):
-        document = snapshot.document_of[node]
-        has_said = document.status is not None and document.status.agent is not None
-        missing = set(links.carried_by(standing.floating_ip)) - links.own_addresses(document)
+        status = snapshot.document_of[node].status
+        has_said = status is not None and status.agent is not None
+        missing = [a for a in links.carried_by(standing.floating_ip) if node not in owners.get(a, ())]
         if entry.priority == priorities.OWNER and has_said and missing:
             message = f"priority 255 on node {node}, which does not own {min(map(str, missing))}"
             return Reason.ADDRESS_IS_NOT_NODE_ADDRESS, message
@@ -135,8 +136,8 @@ def _cluster_range(standing: Standing, snapshot: Snapshot) -> Refusal | None:
 
 def _virtual_router_id_in_use(standing: Standing, older: Iterable[Standing]) -> Refusal | None:
     wanted = standing.virtual_router_id
-    for other in older:
-        if wanted is not None and other.virtual_router_id == wanted and standing.lans & other.lans:
+    for other in older if wanted is not None else ():
+        if standing.lans & other.lans:
             message = f"virtual router ID {wanted} is used by FloatingIP {other.name} on a subnet that both share"
             return Reason.VIRTUAL_ROUTER_ID_IN_USE, message
     return None
@@ -146,16 +147,15 @@ def _virtual_router_id_carried(standing: Standing, snapshot: Snapshot) -> Refusa
     """Older or not: one that begins does not take an ID that another is served with on a subnet that both would share."""
     if standing.entries:
         return None
-    for document in snapshot.documents:
-        for router in document.spec.virtual_routers:
-            is_over = router.release is not None and router.name not in snapshot.floating_ip_of
-            if is_over or router.name == standing.name or router.virtual_router_id != standing.virtual_router_id:
-                continue
-            first = ipaddress.ip_interface(router.addresses[0]).ip
-            interface = links.interface_for(document, first, router.interface)
-            if interface is not None and standing.lans.intersection(links.networks_of(interface)):
-                message = f"virtual router ID {router.virtual_router_id} is in use for {router.name} on {document.metadata.name}"
-                return Reason.VIRTUAL_ROUTER_ID_IN_USE, message
+    for document, router in snapshot.carried_ids.get(standing.virtual_router_id or 0, []):
+        is_over = router.release is not None and router.name not in snapshot.floating_ip_of
+        if is_over or router.name == standing.name:
+            continue
+        node, first = document.metadata.name, links.read(router.addresses[0]).ip
+        place = snapshot.places.holding(first, router.interface).get(node)
+        if place is not None and standing.lans & place.networks:
+            message = f"virtual router ID {router.virtual_router_id} is in use for {router.name} on {node}"
+            return Reason.VIRTUAL_ROUTER_ID_IN_USE, message
     return None
 
 
@@ -166,7 +166,7 @@ def allocated(
     if standing.virtual_router_id is not None:
         return standing.virtual_router_id
     used = _heard(standing, snapshot)
-    for other in others:
+    for other in (other for other in others if other is not standing):
         known = other.virtual_router_id or chosen.get(other.name)
         if known is not None and standing.lans & other.lans:
             used.add(known)
@@ -175,17 +175,9 @@ def allocated(
 
 def _heard(standing: Standing, snapshot: Snapshot) -> set[int]:
     """IDs that agents hear from strangers, or that agents run on these LANs by their own word or an entry nobody owns any more."""
-    used: set[int] = set()
-    for document in snapshot.documents:
-        status = document.status
-        if status is None:
-            continue
-        networks = {interface.name: set(links.networks_of(interface)) for interface in status.interfaces}
-        for foreign in status.foreign_routers:
-            if networks.get(foreign.interface, set()) & standing.lans:
-                used.add(foreign.virtual_router_id)
-        for router in status.virtual_routers:
-            is_shared = networks.get(router.interface or "", set()) & standing.lans
-            if is_shared and router.name != standing.name and router.virtual_router_id is not None:
-                used.add(router.virtual_router_id)
-    return used
+    return {
+        virtual_router_id
+        for network in standing.lans
+        for virtual_router_id, names in snapshot.spoken.get(network, {}).items()
+        if names != {standing.name}
+    }

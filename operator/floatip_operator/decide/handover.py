@@ -31,7 +31,8 @@ def for_move(standing: Standing, snapshot: Snapshot) -> dict[str, Request]:
 
 def with_leave(routers: Iterable[VirtualRouter], request: Request | None) -> list[VirtualRouter]:
     """The entries of one node, asked to hand over or not any more; one on its way out is asked for nothing else."""
-    return [r.model_copy(update={"leave": None if r.release else request}) for r in routers]
+    wanted = [(router, None if router.release else request) for router in routers]
+    return [r if r.leave == leave else r.model_copy(update={"leave": leave}) for r, leave in wanted]
 
 
 def unusable_preference(standing: Standing, own: Mapping[str, list[VirtualRouter]]) -> str | None:

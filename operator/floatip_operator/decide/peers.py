@@ -7,7 +7,6 @@ one of highest priority. A node leaves the others' lists only when its entry is 
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 
 from floatip_operator.decide import links
@@ -58,14 +57,13 @@ def _expected(standing: Standing, node: str, candidates: Iterable[str]) -> set[s
 
 
 def _to_be(standing: Standing, node: str) -> set[str]:
-    entry, document = standing.matching.get(node), standing.snapshot.document_of[node]
+    entry = standing.matching.get(node)
     if entry is not None and entry.source_addresses:
         return set(entry.source_addresses)
     addresses = standing.floating_ip.spec.addresses
-    first = ipaddress.ip_interface(addresses[0]).ip
     named = (entry.interface if entry else None) or standing.floating_ip.spec.interface
-    interface = links.interface_for(document, first, named)
-    return links.sources_of(interface, addresses) if interface else set()
+    place = standing.snapshot.places.holding(links.read(addresses[0]).ip, named).get(node)
+    return links.sources_of(place.interface, addresses) if place else set()
 
 
 def _speaks(standing: Standing, node: str) -> bool:

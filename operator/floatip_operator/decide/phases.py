@@ -65,12 +65,14 @@ def step(standing: Standing, desired: Entries, snapshot: Snapshot) -> tuple[Entr
 def _with_newcomers(standing: Standing, desired: Entries, snapshot: Snapshot) -> tuple[Entries, Wait | None]:
     """Newcomers come when all who may hold the addresses speak as they will."""
     newcomers = desired.keys() - standing.present.keys()
+    if not newcomers:
+        return desired, None
     hold_up = {
         node
         for node in {*standing.entries, *standing.unlisted} - standing.abandoned
         if not standing.has_taken_up(node) or _disagrees(standing, node, desired)
     }
-    if not newcomers or not hold_up:
+    if not hold_up:
         return desired, None
     if len(hold_up) == 1 and hold_up == goes_on(standing, desired, {}):
         return {node: desired[node] for node in hold_up}, None
@@ -108,7 +110,7 @@ def _interfaces(routers: Iterable[VirtualRouter]) -> Mapping[str, str | None]:
 
 
 def _differ(present: list[VirtualRouter], desired: list[VirtualRouter]) -> bool:
-    return _digests(present) != _digests(desired)
+    return present != desired and _digests(present) != _digests(desired)
 
 
 def _digests(routers: Iterable[VirtualRouter]) -> Mapping[str, str]:

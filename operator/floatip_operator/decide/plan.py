@@ -78,7 +78,12 @@ def decide(snapshot: Snapshot) -> Plan:
 
 def _refusals(by_age: list[Standing], snapshot: Snapshot) -> dict[str, acceptance.Refusal | None]:
     """Why each is not accepted, or None; by itself first, then for the sync group it is in."""
-    alone = {one.name: acceptance.refusal(one, by_age[:place], snapshot) for place, one in enumerate(by_age)}
+    alone: dict[str, acceptance.Refusal | None] = {}
+    with_id: dict[int | None, list[Standing]] = {}
+    for one in by_age:
+        older = with_id.setdefault(one.virtual_router_id, [])
+        alone[one.name] = acceptance.refusal(one, older, snapshot)
+        older.append(one)
     return {one.name: alone[one.name] or sync_groups.mismatch(one, by_age, alone, snapshot) for one in by_age}
 
 
@@ -99,8 +104,7 @@ def _one(
     kept = rollout.let_go(standing, snapshot) if is_suspended else standing.entries
     if (refused := refusals[standing.name]) is not None:
         return Verdict(refusal=refused, is_suspended=is_suspended), kept
-    others = [other for other in everyone if other is not standing]
-    virtual_router_id = acceptance.allocated(standing, others, chosen, snapshot)
+    virtual_router_id = acceptance.allocated(standing, everyone, chosen, snapshot)
     if virtual_router_id is None:
         lowest, highest = snapshot.virtual_router_ids
         message = f"every virtual router ID of {lowest} to {highest} is in use on its subnets"

@@ -50,8 +50,8 @@ def _waits(standing: Standing, wanted: Mapping[str, int], keeps: Entries, snapsh
     for node in keeps:
         if deaf := unheard(standing, node, snapshot):
             yield waiting(f"{node}, which is silent until all list it as a peer,", deaf, snapshot)
-    for node, entry in sorted(standing.matching.items()):
-        if entry.name == node and node not in wanted and not snapshot.has_room(node):
+    for node in sorted(snapshot.full & standing.matching.keys() - wanted.keys()):
+        if standing.matching[node].name == node:
             yield Wait(f"node {node} has {MOST_ROUTERS:,} virtual routers and takes no more", is_stuck=True)
     if leaving := set(standing.unconfirmed()) - keeps.keys():
         yield waiting("the change of nodes", leaving, snapshot)

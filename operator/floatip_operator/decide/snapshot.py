@@ -7,8 +7,17 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from floatip_api import names
-from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode
+from floatip_api import names, selection
+from floatip_api.v1alpha1 import (
+    FloatingIP,
+    FloatingIPNode,
+    LabelSelector,
+    NodeEntry,
+    VirtualRouter,
+    VirtualRouterStatus,
+)
+
+from floatip_operator.decide import links
 
 UNKNOWN_AFTER = 40.0
 """Seconds without a renewed Lease after which an agent counts as Unknown."""
@@ -96,9 +105,99 @@ class Snapshot:
         """Those with a document that are not excluded from external load balancers."""
         return tuple(n for n in self.nodes if n.name in self.document_of and EXCLUDED not in n.labels)
 
+    @cached_property
+    def everyone(self) -> dict[str, NodeEntry]:
+        """What a FloatingIP that names no nodes says of them."""
+        return {node.name: NodeEntry(name=node.name) for node in self.usable_nodes}
+
+    @cached_property
+    def _selected(self) -> dict[str, list[str]]:
+        return {}
+
+    def selected(self, selector: LabelSelector) -> list[str]:
+        """The usable nodes that it selects: many floating IPs have the same few selectors."""
+        key = selector.model_dump_json()
+        if key not in self._selected:
+            self._selected[key] = [n.name for n in self.usable_nodes if selection.selects(selector, n.labels)]
+        return self._selected[key]
+
+    @cached_property
+    def places(self) -> links.Places:
+        return links.Places(self.documents)
+
+    @cached_property
+    def entries_of(self) -> dict[str, dict[str, list[VirtualRouter]]]:
+        """What stands in the documents, by FloatingIP and node."""
+        found: dict[str, dict[str, list[VirtualRouter]]] = {}
+        for document in self.documents:
+            for router in document.spec.virtual_routers:
+                found.setdefault(router.name, {}).setdefault(document.metadata.name, []).append(router)
+        return found
+
+    @cached_property
+    def reported_of(self) -> dict[str, dict[str, list[VirtualRouterStatus]]]:
+        """What the agents say, fresh or not, by FloatingIP and node."""
+        found: dict[str, dict[str, list[VirtualRouterStatus]]] = {}
+        for document in self.documents:
+            for said in document.status.virtual_routers if document.status else []:
+                found.setdefault(said.name, {}).setdefault(document.metadata.name, []).append(said)
+        return found
+
+    @cached_property
+    def listing(self) -> dict[links.Address, list[FloatingIP]]:
+        """By address, the FloatingIPs that list it, the oldest first."""
+        found: dict[links.Address, list[FloatingIP]] = {}
+        for floating_ip in self.by_age:
+            for address in links.addresses_of(floating_ip):
+                found.setdefault(address, []).append(floating_ip)
+        return found
+
+    @cached_property
+    def place_of(self) -> dict[str, int]:
+        """By name, the FloatingIP's place in the order of age."""
+        return {floating_ip.metadata.name: place for place, floating_ip in enumerate(self.by_age)}
+
+    @cached_property
+    def spoken(self) -> dict[links.Network, dict[int, set[str | None]]]:
+        """By subnet, the router IDs that agents run there by their own word, with the FloatingIPs (None: a stranger's)."""
+        found: dict[links.Network, dict[int, set[str | None]]] = {}
+        for document in self.documents:
+            status = document.status
+            heard = [(f.interface, f.virtual_router_id, None) for f in status.foreign_routers] if status else []
+            run = [(r.interface or "", r.virtual_router_id, r.name) for r in status.virtual_routers] if status else []
+            for interface, virtual_router_id, name in (*heard, *run):
+                place = self.places.named(document.metadata.name, interface)
+                if place is None or virtual_router_id is None:
+                    continue
+                for network in place.networks:
+                    found.setdefault(network, {}).setdefault(virtual_router_id, set()).add(name)
+        return found
+
+    @cached_property
+    def carried_ids(self) -> dict[int, list[tuple[FloatingIPNode, VirtualRouter]]]:
+        """By router ID, the entries that have it."""
+        found: dict[int, list[tuple[FloatingIPNode, VirtualRouter]]] = {}
+        for document in self.documents:
+            for router in document.spec.virtual_routers:
+                found.setdefault(router.virtual_router_id, []).append((document, router))
+        return found
+
+    @cached_property
+    def able(self) -> frozenset[str]:
+        """Nodes whose agent lives and that have room for one more."""
+        return frozenset(node for node in self.document_of if self.has_room(node) and self.is_fresh(node))
+
+    @cached_property
+    def full(self) -> frozenset[str]:
+        return frozenset(node for node in self.document_of if not self.has_room(node))
+
     def zone_of(self, node: str) -> str:
         """Nodes without a zone are in one, which has no name."""
-        return self.node_of[node].labels.get(ZONE, "")
+        return self.zones[node]
+
+    @cached_property
+    def zones(self) -> dict[str, str]:
+        return {node.name: node.labels.get(ZONE, "") for node in self.nodes}
 
     @cached_property
     def floating_ip_of(self) -> dict[str, FloatingIP]:
@@ -146,9 +245,12 @@ class Snapshot:
 
     def is_fresh(self, node: str) -> bool:
         """The node runs the agent: it has reported itself, and its Lease is renewed."""
-        document = self.document_of.get(node)
-        has_agent = document is not None and document.status is not None and document.status.agent is not None
-        return has_agent and self.lease_age(node) < UNKNOWN_AFTER
+        return node in self._fresh
+
+    @cached_property
+    def _fresh(self) -> frozenset[str]:
+        heard = {node for node, age in self.lease_ages.items() if age < UNKNOWN_AFTER}
+        return frozenset(d.metadata.name for d in self.documents if d.status and d.status.agent) & heard
 
     def is_confirmed(self, node: str) -> bool:
         """The agent runs the newest version of its document."""

@@ -31,12 +31,7 @@ class Standing:
     @cached_property
     def entries(self) -> dict[str, list[VirtualRouter]]:
         """What stands in the FloatingIPNodes for it, by node."""
-        found: dict[str, list[VirtualRouter]] = {}
-        for document in self.snapshot.documents:
-            own = [router for router in document.spec.virtual_routers if router.name == self.name]
-            if own:
-                found[document.metadata.name] = own
-        return found
+        return self.snapshot.entries_of.get(self.name, {})
 
     @cached_property
     def present(self) -> dict[str, list[VirtualRouter]]:
@@ -47,13 +42,7 @@ class Standing:
     @cached_property
     def reported(self) -> dict[str, list[VirtualRouterStatus]]:
         """What agents say of it, by node, fresh or not."""
-        found: dict[str, list[VirtualRouterStatus]] = {}
-        for document in self.snapshot.documents:
-            routers = document.status.virtual_routers if document.status else []
-            own = [router for router in routers if router.name == self.name]
-            if own:
-                found[document.metadata.name] = own
-        return found
+        return self.snapshot.reported_of.get(self.name, {})
 
     @cached_property
     def unlisted(self) -> dict[str, list[VirtualRouterStatus]]:
@@ -91,15 +80,20 @@ class Standing:
         return {node for node in said if self.snapshot.is_fresh(node)} or said
 
     @cached_property
+    def places(self) -> dict[str, links.Place]:
+        """Of the nodes that match, those with an interface that can hold the first address, and which."""
+        spec, first = self.floating_ip.spec, links.addresses_of(self.floating_ip)[0]
+        found: dict[str, links.Place] = {}
+        for named in {entry.interface or spec.interface for entry in spec.nodes or [NodeEntry()]}:
+            holding = self.snapshot.places.holding(first, named)
+            for node in holding.keys() & self.matching.keys():
+                if (self.matching[node].interface or spec.interface) == named:
+                    found[node] = holding[node]
+        return found
+
+    @cached_property
     def lans(self) -> frozenset[links.Network]:
-        first = links.addresses_of(self.floating_ip)[0]
-        found = []
-        for node, entry in self.matching.items():
-            named = entry.interface or self.floating_ip.spec.interface
-            interface = links.interface_for(self.snapshot.document_of[node], first, named)
-            if interface is not None:
-                found.append(interface)
-        return links.lans(self.floating_ip, found)
+        return links.lans(self.floating_ip, self.places.values())
 
     @cached_property
     def virtual_router_id(self) -> int | None:

@@ -87,7 +87,6 @@ def _unusable(standing: Standing, leader: Standing, snapshot: Snapshot) -> Itera
     """Candidates that have no place for a newcomer: joining would take the whole group off them."""
     first = links.addresses_of(standing.floating_ip)[0]
     for node in sorted(leader.present.keys() & standing.matching.keys()):
-        named = standing.matching[node].interface or standing.floating_ip.spec.interface
-        if links.interface_for(snapshot.document_of[node], first, named) is None:
+        if node not in standing.places:
             message = f"node {node} takes part in sync group {_group(leader)} and has no interface for {first}"
             yield Reason.SYNC_GROUP_MISMATCH, message

@@ -14,20 +14,18 @@ def targets(group: Sequence[Standing], snapshot: Snapshot) -> dict[str, int]:
     lead = sync_groups.lead(group)
     present = lead.priorities
     active = {node for member in group for node in member.active}
-    order = placement.rendezvous(sync_groups.seed(lead), lead.matching)
-
-    def can_join(node: str) -> bool:
-        return all(placement.can_hold(member.floating_ip, node, member.matching[node], snapshot) for member in group)
-
-    chosen = placement.candidates(lead.floating_ip, order, present.keys(), active, can_join, snapshot)
-    placed = [node for node in order if node in chosen and (node in present or snapshot.has_room(node))]
+    joinable = snapshot.able.intersection(*(member.places for member in group))
+    chosen = placement.candidates(
+        lead.floating_ip, sync_groups.seed(lead), lead.matching.keys(), present.keys(), active, joinable, snapshot
+    )
+    placed = [node for node in chosen if node in present or snapshot.has_room(node)]
     taking_part = [node for node in placed if _has_agent(node, snapshot)]
     given = {node: p for node in taking_part if (p := lead.matching[node].priority) is not None}
     held = [entry for member in group for entry in member.priorities_held().items()]
     leaving = {value for node, values in held if node not in chosen for value in values}
     preferred = next((member.preferred for member in group if member.preferred is not None), None)
     wanted = priorities.targets(taking_part, given, present, leaving, preferred)
-    return wanted | _staying(group, active - chosen, wanted, snapshot)
+    return wanted | _staying(group, active.difference(chosen), wanted, snapshot)
 
 
 def stands_by(standing: Standing, node: str, snapshot: Snapshot) -> bool:

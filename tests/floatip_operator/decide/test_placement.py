@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from floatip_operator.decide import placement
 from floatip_operator.decide.snapshot import EXCLUDED, ZONE, Node, Snapshot
+from floatip_operator.decide.standing import Standing
 from hypothesis import given
 from hypothesis import strategies as st
 from in_memory.cluster import document, floating_ip, snapshot
@@ -17,13 +18,10 @@ NODES = [f"n{number}" for number in range(8)]
 
 def _chosen(world: Snapshot, present: set[str] | None = None, active: set[str] | None = None, **spec: Any) -> set[str]:
     wanted = floating_ip(**spec)
-    matching = placement.entries(wanted, world)
-    order = placement.rendezvous("uid-web", matching)
-
-    def can_join(node: str) -> bool:
-        return placement.can_hold(wanted, node, matching[node], world)
-
-    return placement.candidates(wanted, order, present or set(), active or set(), can_join, world)
+    standing = Standing(wanted, world)
+    joinable = world.able & standing.places.keys()
+    matching = standing.matching.keys()
+    return set(placement.candidates(wanted, "uid-web", matching, present or set(), active or set(), joinable, world))
 
 
 def _world(names: list[str], **fields: Any) -> Snapshot:
