@@ -34,7 +34,7 @@ from benchmarks.simulated_agents import FLOATING_IPS, Agents, Api
 CRDS = Path(__file__).parents[1] / "crds"
 SUBNETS = 8
 CANDIDATES = 5
-EDITS = 20
+EDITS = 15
 LABELS = 3
 RESTARTS = 2
 WITHIN = 180.0
@@ -85,7 +85,7 @@ class World:
         name = entry["metadata"]["name"]
         known = self.floating_ips.get(name, {})
         self.floating_ips[name] = entry
-        self.status_writes[name] += kind == "MODIFIED" and entry.get("status") != known.get("status")
+        self.status_writes[name] += entry.get("status") != known.get("status")
         if kind == "DELETED":
             del self.floating_ips[name]
 

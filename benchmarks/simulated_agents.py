@@ -52,16 +52,19 @@ class Api:
             return await response.text()
 
     async def follow(self, path: str, take: Any) -> None:
-        """Hand every object to `take(type, object)`, first all there are, then each change; for ever."""
-        listed = await self.call("GET", path)
-        for entry in listed["items"]:
-            take("ADDED", entry)
-        version = listed["metadata"]["resourceVersion"]
-        query = f"{path}?watch=true&resourceVersion={version}"
-        async with self._session.get(query, timeout=aiohttp.ClientTimeout(total=None)) as response:
-            async for line in response.content:
-                event = json.loads(line)
-                take(event["type"], event["object"])
+        """Hand every object to `take(type, object)`, first all there are, then each change; for ever. A watch that the API server
+        ends, because its reader was slow, begins anew."""
+        while True:
+            listed = await self.call("GET", path)
+            for entry in listed["items"]:
+                take("ADDED", entry)
+            query = f"{path}?watch=true&resourceVersion={listed['metadata']['resourceVersion']}"
+            async with self._session.get(query, timeout=aiohttp.ClientTimeout(total=None)) as response:
+                async for line in response.content:
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        break
+                    take(event["type"], event["object"])
 
 
 class Agents:
@@ -107,7 +110,7 @@ class Agents:
         if known is not None and known["metadata"]["generation"] == document["metadata"]["generation"]:
             return
         self.seen_at[node] = time.monotonic()
-        self.spec_writes[node] += kind == "MODIFIED"
+        self.spec_writes[node] += known is not None
         listed = [VirtualRouter.from_manifest(r) for r in document.get("spec", {}).get("virtualRouters", [])]
         wanted = {(router.name, router.family): router for router in listed if router.release is None}
         known_keys = [key for key, routers in self._running.items() if node in routers]
