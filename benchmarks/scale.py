@@ -49,6 +49,7 @@ class Operator:
     def __init__(self, plane: ControlPlane, log: Path) -> None:
         self._plane = plane
         self._log = log
+        self._used = 0.0
         self.start()
 
     def start(self) -> None:
@@ -58,6 +59,7 @@ class Operator:
             self._process = subprocess.Popen([str(program), "run"], env=environment, stderr=log)
 
     def stop(self) -> None:
+        self._used = self.processor()
         self._process.terminate()
         self._process.wait(timeout=30)
 
@@ -68,9 +70,9 @@ class Operator:
         return f"{now} MB, at most {peak} MB"
 
     def processor(self) -> float:
-        """Seconds of processor time so far."""
+        """Seconds of processor time so far, of the processes before it too."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return self._used + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class World:

@@ -24,7 +24,7 @@ RENEW_EVERY = 10.0
 """Seconds, as the keeper does it."""
 _WRITERS = 8
 """Status writes under way together: the rest waits, and is written once with its last word."""
-_RENEWERS = 4
+_RENEWERS = 16
 
 
 class Api:
