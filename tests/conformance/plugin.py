@@ -36,7 +36,7 @@ class Conformance:
         for rule in self._rules.get(report.nodeid, ()):
             if report.when == "call" and report.passed:
                 self._shown[rule].add(report.nodeid)
-            elif not report.passed:
+            elif not report.passed and str(report.outcome) != "rerun":
                 self._is_complete = False
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
