@@ -55,7 +55,7 @@ def test_keys_rotate_without_a_lost_probe_and_end_with_the_floating_ip(world: Wo
         assert prober.window(start).lost == 0
     assert transitions(world, holder) == before
     until(lambda: not any(OLD.encode().hex() in saved(world, name) for name in world.nodes), 10, "the old key is gone")
-    assert all(NEW in saved(world, name) for name in world.nodes)
+    until(lambda: all(NEW in saved(world, name) for name in world.nodes), 10, "every node saved the new key")
 
     world.plane.kubectl("delete", "floatingip", "signed", "--timeout=30s")
     until(lambda: not any(NEW in saved(world, name) for name in world.nodes), 10, "the new key is gone")
