@@ -46,6 +46,9 @@ class Keepalived:
             f"--use-file={self._file}",
             f"--pid={self._folder / 'keepalived.pid'}",
             f"--vrrp_pid={vrrp_pid}",
+            # It looks for those of processes that it does not have, too, and may find another keepalived's.
+            f"--checkers_pid={self._folder / 'checkers.pid'}",
+            f"--bfd_pid={self._folder / 'bfd.pid'}",
         ]
         self._process = self.host.popen([*self._program, *options], log=self.log)
         until(lambda: vrrp_pid.exists() or self._process.poll() is not None, 10, f"keepalived starts: {self.log}")

@@ -36,6 +36,7 @@ def pair(lan: Lan) -> Pair:
 
 def test_a_flap_shorter_than_the_delay_is_no_transition(pair: Pair) -> None:
     """Also of a tracked interface. What cannot be sent meanwhile is counted and harms nobody: the peer misses at most two."""
+    before = standing(pair.second)
     for interface in ("eth0", "eth1"):
         for down, up in ((pair.n1.unplug, pair.n1.plug), (pair.n1.link_down, pair.n1.link_up)):
             down(interface)
@@ -43,7 +44,7 @@ def test_a_flap_shorter_than_the_delay_is_no_transition(pair: Pair) -> None:
             up(interface)
             time.sleep(2 * PERIOD / 1e9)
     assert standing(pair.first) == ("Active", 2)
-    assert standing(pair.second) == ("Backup", 1)
+    assert standing(pair.second) == before
     assert pair.n1.holds(VIP)
     state = pair.first.router()
     assert state is not None
