@@ -30,6 +30,7 @@ def pair(lan: Lan) -> Pair:
     slow = {"advertisement_interval": PERIOD}
     pair.first.configure(router(200, link_down_delay=DOWN, link_up_delay=UP, tracked_interfaces=(("eth1", 0),), **slow))
     pair.second.configure(router(100, **slow))
+    time.sleep(2 * PERIOD / 1e9)  # the Backup waits by the period that it heard last: it must have heard the new one
     assert standing(pair.first) == ("Active", 2)
     return pair
 
