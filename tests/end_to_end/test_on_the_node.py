@@ -9,7 +9,7 @@ from lab.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 
-ADDRESS = "10.9.0.121"
+ADDRESS = "10.9.0.126"
 
 
 def shown(host: Host, *words: str) -> str:

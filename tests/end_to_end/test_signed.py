@@ -13,7 +13,7 @@ from lab.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 
-ADDRESS = "10.9.0.120"
+ADDRESS = "10.9.0.125"
 OLD, NEW = "0123456789abcdef" * 4, "fedcba9876543210" * 4
 
 
