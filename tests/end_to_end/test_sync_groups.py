@@ -15,7 +15,7 @@ from lab.waiting import throughout, until
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 
 OUTSIDE, INSIDE = "10.9.0.120", "10.8.0.120"
-ONE_PASS = 0.5
+ONE_PASS = 0.1
 """Seconds on a busy machine. The slower of the two has a period of 1 s: timers of their own would be seconds apart."""
 
 
