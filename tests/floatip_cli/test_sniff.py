@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 from pathlib import Path
@@ -262,8 +263,9 @@ def test_an_interface_that_goes_away_is_told(lan: Lan) -> None:
 
 
 def _listens(process: int) -> bool:
-    """It has opened a socket of its own."""
-    return any("socket:" in str(link.readlink()) for link in Path(f"/proc/{process}/fd").iterdir())
+    """It has opened a socket of its own. A file that it closes while this looks is none."""
+    links = (os.path.realpath(link) for link in Path(f"/proc/{process}/fd").iterdir())
+    return any("socket:" in link for link in links)
 
 
 @pytest.mark.linux
