@@ -144,17 +144,14 @@ def _virtual_router_id_in_use(standing: Standing, older: Iterable[Standing]) -> 
 
 
 def _virtual_router_id_carried(standing: Standing, snapshot: Snapshot) -> Refusal | None:
-    """Older or not: one that begins does not take an ID that another is served with on a subnet that both would share."""
+    """Older or not: one that begins does not take an ID that nodes run for another on a subnet that both would share, be it without a
+    FloatingIP and an entry (a store restored from a backup has lost both)."""
     if standing.entries:
         return None
-    for document, router in snapshot.carried_ids.get(standing.virtual_router_id or 0, []):
-        is_over = router.release is not None and router.name not in snapshot.floating_ip_of
-        if is_over or router.name == standing.name:
-            continue
-        node, first = document.metadata.name, links.read(router.addresses[0]).ip
-        place = snapshot.places.holding(first, router.interface).get(node)
-        if place is not None and standing.lans & place.networks:
-            message = f"virtual router ID {router.virtual_router_id} is in use for {router.name} on {node}"
+    for carried in snapshot.carried_ids.get(standing.virtual_router_id or 0, []):
+        place = snapshot.place(carried)
+        if carried.name != standing.name and place is not None and standing.lans & place.networks:
+            message = f"virtual router ID {carried.virtual_router_id} is in use for {carried.name} on {carried.node}"
             return Reason.VIRTUAL_ROUTER_ID_IN_USE, message
     return None
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from floatip_api import names, selection
 from floatip_api.v1alpha1 import (
@@ -56,6 +56,17 @@ class Pod:
     is_leaving: bool = False
     trouble: str | None = None
     age: float = 0.0
+
+
+class Carried(NamedTuple):
+    """A virtual router that a node has, or may have."""
+
+    node: str
+    name: str
+    """The FloatingIP's."""
+    virtual_router_id: int | None
+    interface: str | None
+    addresses: Sequence[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,13 +185,20 @@ class Snapshot:
         return found
 
     @cached_property
-    def carried_ids(self) -> dict[int, list[tuple[FloatingIPNode, VirtualRouter]]]:
-        """By router ID, the entries that have it."""
-        found: dict[int, list[tuple[FloatingIPNode, VirtualRouter]]] = {}
-        for document in self.documents:
-            for router in document.spec.virtual_routers:
-                found.setdefault(router.virtual_router_id, []).append((document, router))
+    def carried_ids(self) -> dict[int, list[Carried]]:
+        """By router ID, what the nodes carry with it."""
+        found: dict[int, list[Carried]] = {}
+        for carried in self._carried:
+            if carried.virtual_router_id is not None:
+                found.setdefault(carried.virtual_router_id, []).append(carried)
         return found
+
+    def place(self, carried: Carried) -> links.Place | None:
+        """Where the node carries it; None: it has no such interface (any more)."""
+        if carried.interface is not None:
+            return self.places.named(carried.node, carried.interface)
+        first = next((links.read(text).ip for text in carried.addresses), None)
+        return self.places.holding(first, None).get(carried.node) if first is not None else None
 
     @cached_property
     def able(self) -> frozenset[str]:
@@ -210,25 +228,33 @@ class Snapshot:
 
     @cached_property
     def carriers(self) -> dict[str, set[str]]:
-        """By address without prefix: whose entries carry it on a node, or whose router holds it by the agent's last word: a node that
-        cannot be reached goes on with what it had, and so does one whose FloatingIP and entry a restored store has lost. An entry that was
-        asked to let go and whose FloatingIP is gone does not count: that FloatingIP went only after the node confirmed, or after
-        a human said that the node is off."""
-        known = self.floating_ip_of
+        """By address without prefix, for whom nodes carry it."""
         found: dict[str, set[str]] = {}
+        for carried in self._carried:
+            for text in carried.addresses:
+                found.setdefault(text.partition("/")[0], set()).add(carried.name)
+        return found
+
+    @cached_property
+    def _carried(self) -> tuple[Carried, ...]:
+        """By the nodes' entries, and by the agents' last words: a node that cannot be reached goes on with what it had, and so does one
+        whose FloatingIP and entry a restored store has lost. An entry that was asked to let go and whose FloatingIP is gone does not
+        count: that FloatingIP went only after the node confirmed, or after a human said that the node is off."""
+        known = self.floating_ip_of
+        found = []
         for document in self.documents:
-            listed = {router.name for router in document.spec.virtual_routers}
-            for router in document.spec.virtual_routers:
+            node, routers = document.metadata.name, document.spec.virtual_routers
+            listed = {router.name for router in routers}
+            for router in routers:
                 if router.name in known or router.release is None:
-                    for text in [*router.addresses, *router.excluded_addresses]:
-                        found.setdefault(text.partition("/")[0], set()).add(router.name)
+                    held = [*router.addresses, *router.excluded_addresses]
+                    found.append(Carried(node, router.name, router.virtual_router_id, router.interface, held))
             for said in document.status.virtual_routers if document.status else []:
                 owner = known.get(said.name)
-                is_over = document.metadata.name in self.abandoned_by(owner) if owner else said.name in listed
+                is_over = node in self.abandoned_by(owner) if owner else said.name in listed
                 if not is_over and said.released_request_id is None:
-                    for text in said.addresses:
-                        found.setdefault(text.partition("/")[0], set()).add(said.name)
-        return found
+                    found.append(Carried(node, said.name, said.virtual_router_id, said.interface, said.addresses))
+        return tuple(found)
 
     def abandoned_by(self, floating_ip: FloatingIP) -> frozenset[str]:
         """Nodes of which a human says that they are off; one that is heard again is not."""

@@ -97,13 +97,22 @@ class Standing:
 
     @cached_property
     def virtual_router_id(self) -> int | None:
-        """The ID that is already its own: on the nodes, in its status (which may be lost), or asked for."""
+        """The ID that is already its own: in the nodes' documents, in its status (which may be lost), asked for, or run unlisted."""
         used = [router.virtual_router_id for routers in self.entries.values() for router in routers]
         if used:
             return used[0]
         status = self.floating_ip.status
         recorded = status.virtual_router_id if status else None
-        return recorded or self.floating_ip.spec.virtual_router_id
+        return recorded or self.floating_ip.spec.virtual_router_id or self._run_unlisted
+
+    @cached_property
+    def _run_unlisted(self) -> int | None:
+        """The router ID that agents go on with, the Active's first."""
+        words = [said for routers in self.unlisted.values() for said in routers]
+        known = [
+            (said.state != "Active", said.virtual_router_id) for said in words if said.virtual_router_id is not None
+        ]
+        return min(known)[1] if known else None
 
     def has_taken_up(self, node: str) -> bool:
         """The node speaks as its entries say, by its agent's own word. One that never spoke of them and cannot be reached has no other: an

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from floatip_operator.decide.plan import Plan, decide
 from in_memory.cluster import document, floating_ip, router, said, snapshot, written
 
@@ -33,6 +36,34 @@ def test_nor_does_one_whose_entry_the_store_has_lost_too() -> None:
     plan = decide(snapshot([floating_ip("new")], [document("n1", [], [holding]), document("n2")]))
     assert written(plan) == {}
     assert _accepted(plan, "new") == ("False", "AddressInUse")
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ({}, "VirtualRouterIDInUse"),
+        ({"releasedRequestID": "r"}, "Accepted"),
+        ({"interface": "eth7"}, "Accepted"),
+        ({"virtualRouterID": 52}, "Accepted"),
+    ],
+    ids=["run", "let go", "elsewhere", "another"],
+)
+def test_nor_is_its_router_id_given_to_who_asks_for_it(word: dict[str, Any], reason: str) -> None:
+    """design.md: "Routers in agents' status count as reserved". On one wire with one ID each would take the other's word for its own."""
+    running = said("Active", "lost", virtualRouterID=51, addresses=["10.0.0.101/24"]) | word
+    wants = floating_ip("new", virtualRouterID=51)
+    plan = decide(snapshot([wants], [document("n1", [], [running]), document("n2")]))
+    assert _accepted(plan, "new")[1] == reason
+    assert bool(written(plan)) == (reason == "Accepted")
+
+
+@pytest.mark.parametrize("asked", [{}, {"virtualRouterID": 60}], ids=["none asked for", "another asked for"])
+def test_one_that_is_applied_again_takes_the_router_id_that_its_nodes_run(asked: dict[str, Any]) -> None:
+    """docs/operations.md: "apply your manifests again: they take it all up as it is". Where allocation begins now may be another ID."""
+    running = said("Active", virtualRouterID=77, addresses=["10.0.0.100/24"])
+    plan = decide(snapshot([floating_ip(**asked)], [document("n1", [], [running])]))
+    ((_, spec),) = plan.specs
+    assert {router.virtual_router_id for router in spec.virtual_routers} == {asked.get("virtualRouterID", 77)}
 
 
 def test_an_abandoned_node_keeps_nothing_from_a_successor() -> None:
