@@ -12,6 +12,7 @@ from lab.installation import Installation
 from lab.network import Host, Lan
 from lab.prober import Prober
 
+NODES = {"n1": "10.9.0.1/24", "n2": "10.9.0.2/24"}
 ADDRESS = "10.9.0.100"
 FLOATING_IP = f"""
 apiVersion: floatip.dev/v1alpha1
@@ -51,7 +52,8 @@ def world(images: Images) -> Iterator[World]:
         pytest.skip(str(missing))
     with (
         Lan() as lan,
-        Installation(lan, "10.9.0.10/24", {"n1": "10.9.0.1/24", "n2": "10.9.0.2/24"}) as installed,
+        # The least time: a test waits it out.
+        Installation(lan, "10.9.0.10/24", NODES, values=["--set=uninstall.timeoutSeconds=60"]) as installed,
     ):
         world = World(lan, installed, lan.host("client", "10.9.0.99/24"))
         with world.prober:

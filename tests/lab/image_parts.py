@@ -19,7 +19,7 @@ import pip
 from lab import cache, debian
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = [ROOT / "requirements" / f"{name}.txt" for name in ("build", "agent", "operator")]
+LOCKS = ("build", "agent", "operator")
 TOOLS = ("buildah", "mmdebstrap", "catatonit")
 
 SUITE = "bookworm"
@@ -35,17 +35,17 @@ class ImageError(Exception):
     """An image cannot be built here; the text says why."""
 
 
-def fetch() -> None:
+def fetch(source: Path = ROOT) -> None:
     """What is missing of `base` and `wheels`. Raises `ImageError`."""
     check_tools()
     if not base().exists():
         with cache.complete(base()) as new:
             _make_base(new)
-    if not wheels().exists():
-        with cache.complete(wheels()) as new:
+    if not wheels(source).exists():
+        with cache.complete(wheels(source)) as new:
             new.mkdir()
             download = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-            for lock in LOCKS:
+            for lock in _locks(source):
                 run([*download, "--require-hashes", f"--requirement={lock}", f"--dest={new}"])
 
 
@@ -66,18 +66,22 @@ def base() -> Path:
     return folder() / f"base-{hashlib.sha256(' '.join((SUITE, *PACKAGES)).encode()).hexdigest()[:16]}.tar"
 
 
-def wheels() -> Path:
-    """A folder with every wheel that the locks name."""
-    return folder() / f"wheels-{digest(LOCKS)}"
+def wheels(source: Path = ROOT) -> Path:
+    """A folder with every wheel that the locks of these sources name."""
+    return folder() / f"wheels-{digest(_locks(source), source)}"
 
 
-def digest(files: Iterable[Path]) -> str:
-    """Of the project's files, their names and their contents."""
+def digest(files: Iterable[Path], source: Path) -> str:
+    """Of files of the sources, their names and their contents."""
     found = hashlib.sha256()
     for file in files:
         content = file.read_bytes()
-        found.update(f"{file.relative_to(ROOT)}\0{len(content)}\0".encode() + content)
+        found.update(f"{file.relative_to(source)}\0{len(content)}\0".encode() + content)
     return found.hexdigest()[:16]
+
+
+def _locks(source: Path) -> list[Path]:
+    return [source / "requirements" / f"{name}.txt" for name in LOCKS]
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import re
 import shutil
 import sys
@@ -18,7 +19,6 @@ from lab import cache, image_parts, web_image
 from lab.image import Image
 from lab.image_parts import ROOT, ImageError
 
-DOCKERFILE = ROOT / "Dockerfile"
 SOURCES = ("crds", "nodeagent", "operator", "cli", "image", "requirements")
 PAUSE = "localhost/pause:1"
 TAG = "lab"
@@ -62,22 +62,24 @@ def main(arguments: list[str]) -> int:
 
 
 @functools.cache
-def built() -> Images:
-    """Of the sources as they are now. Raises `ImageError`."""
+def built(source: Path = ROOT, tag: str = TAG) -> Images:
+    """Of the sources as they are now, or of others in `source`. Raises `ImageError`."""
     image_parts.check_tools()
-    for part in (image_parts.base(), image_parts.wheels()):
+    for part in (image_parts.base(), image_parts.wheels(source)):
         if not part.exists():
             raise ImageError(f"{part} is missing: run `make setup`")
     builds = image_parts.folder() / "built"
-    folder = builds / image_parts.digest([DOCKERFILE, ROOT / "pyproject.toml", Path(__file__), *_sources()])
+    digest = image_parts.digest([source / "Dockerfile", source / "pyproject.toml", *_sources(source)], source)
+    builder = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    folder = builds / f"{tag}-{digest}-{builder}"
     if not folder.exists():
         _remove_old(builds)
         with cache.complete(folder) as new, tempfile.TemporaryDirectory(prefix="lab-images-") as work:
             new.mkdir()
-            _Build(Path(work)).run(new)
+            _Build(source, tag, Path(work)).run(new)
     return Images(
-        agent=Image(_name("agent"), folder / "agent.tar"),
-        operator=Image(_name("operator"), folder / "operator.tar"),
+        agent=Image(_name("agent", tag), folder / "agent.tar"),
+        operator=Image(_name("operator", tag), folder / "operator.tar"),
         pause=Image(PAUSE, folder / "pause.tar"),
     )
 
@@ -85,8 +87,8 @@ def built() -> Images:
 class _Build:
     """buildah with a storage that lives in `work`, so that nothing of it stays."""
 
-    def __init__(self, work: Path) -> None:
-        self._work = work
+    def __init__(self, source: Path, tag: str, work: Path) -> None:
+        self._source, self._tag, self._work = source, tag, work
         storage = f'[storage]\ndriver = "overlay"\ngraphroot = "{work}/store"\nrunroot = "{work}/run"\n'
         (work / "storage.conf").write_text(storage)
         (work / "containers.conf").write_text(CONTAINERS_CONF)
@@ -108,17 +110,19 @@ class _Build:
         parts.mkdir()
         shutil.copy(image_parts.base(), parts / "base.tar")
         shutil.copy(shutil.which("catatonit") or "", parts)
-        match = re.search(r"^ARG PYTHON=(\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
+        match = re.search(r"^ARG PYTHON=(\S+)$", (self._source / "Dockerfile").read_text(), re.MULTILINE)
         assert match
         for tag, text in ((match[1], BASE_DOCKERFILE), (PAUSE, PAUSE_DOCKERFILE)):
             (self._work / "Dockerfile").write_text(text)
             self._build(tag, f"--file={self._work}/Dockerfile", str(parts))
-        wheels, settings = f"{image_parts.wheels()}:/offline-wheels:ro", f"{self._work}/pip.conf:/etc/pip.conf:ro"
-        for target in ("agent", "operator"):
+        wheels = f"{image_parts.wheels(self._source)}:/offline-wheels:ro"
+        settings = f"{self._work}/pip.conf:/etc/pip.conf:ro"
+        images = {target: _name(target, self._tag) for target in ("agent", "operator")}
+        for target, image in images.items():
             offline = [f"--volume={wheels}", f"--volume={settings}", "--layers", f"--target={target}"]
-            self._build(_name(target), *offline, str(ROOT))
-        for name, tag in (("agent", _name("agent")), ("operator", _name("operator")), ("pause", PAUSE)):
-            self._buildah("push", "--quiet", tag, f"docker-archive:{archives}/{name}.tar:{tag}")
+            self._build(image, *offline, str(self._source))
+        for name, image in {**images, "pause": PAUSE}.items():
+            self._buildah("push", "--quiet", image, f"docker-archive:{archives}/{name}.tar:{image}")
 
     def _build(self, tag: str, *arguments: str) -> None:
         self._buildah("bud", "--quiet", "--pull-never", "--isolation=chroot", f"--tag={tag}", *arguments)
@@ -127,12 +131,12 @@ class _Build:
         image_parts.run(["buildah", *arguments], self._environment)
 
 
-def _name(target: str) -> str:
-    return f"localhost/floatip-{target}:{TAG}"
+def _name(target: str, tag: str) -> str:
+    return f"localhost/floatip-{target}:{tag}"
 
 
-def _sources() -> list[Path]:
-    found = (path for folder in SOURCES for path in (ROOT / folder).rglob("*") if path.is_file())
+def _sources(source: Path) -> list[Path]:
+    found = (path for folder in SOURCES for path in (source / folder).rglob("*") if path.is_file())
     return sorted(path for path in found if "__pycache__" not in path.parts)
 
 

@@ -3,59 +3,89 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
 from floatip_api import names
-from lab import binaries, images, kubelets
+from lab import binaries, kubelets
 from lab.control_plane import ControlPlane
 from lab.image import Image
+from lab.image_parts import ROOT
+from lab.images import TAG, Images, built
 from lab.network import Lan
 from lab.waiting import until
 
-CHART = Path(__file__).resolve().parents[2] / "charts" / "floatip"
+CHART = ROOT / "charts" / "floatip"
 NAMESPACE = names.DEFAULT_NAMESPACE
 RELEASE = "floatip"
 
 Say = Callable[[str], None]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Release:
+    """A chart and the images that belong to it."""
+
+    chart: Path
+    images: Images
+
+    @classmethod
+    def of(cls, source: Path = ROOT, tag: str = TAG) -> Release:
+        """Of these sources; images are built where they are not yet. Raises `ImageError`."""
+        return cls(source / "charts" / "floatip", built(source, tag))
+
+    def values(self) -> list[str]:
+        """helm's arguments that name the images."""
+        return [*_image("agent", self.images.agent), *_image("operator", self.images.operator)]
+
+
 class Installation:
     """`with Installation(lan, "10.9.0.10/24", {"n1": "10.9.0.1/24"}) as installed:` a cluster with floatip in it.
 
-    `say` hears one line for every part that is up.
+    `say` hears one line for every part that is up. The first of `releases` is installed, with more `values` (helm's arguments); the images
+    of all are on the nodes. None given: that of the sources as they are now.
     """
 
-    def __init__(self, lan: Lan, control_plane: str, nodes: Mapping[str, str], say: Say = lambda _: None) -> None:
+    def __init__(
+        self,
+        lan: Lan,
+        control_plane: str,
+        nodes: Mapping[str, str],
+        say: Say = lambda _: None,
+        *,
+        releases: Sequence[Release] = (),
+        values: Sequence[str] = (),
+    ) -> None:
         self._lan = lan
         self._say = say
+        self._releases = releases
+        self._more_values = values
         self._stack = contextlib.ExitStack()
         self._host = lan.host("control-plane", control_plane)
         self._addresses = nodes
         self.hosts = {name: lan.host(name, address) for name, address in nodes.items()}
         self.control_plane = ControlPlane(host=self._host, address=control_plane.partition("/")[0], controllers=True)
         self.nodes: dict[str, kubelets.Node] = {}
-        self._values: list[str] = []
         self.installed_at = 0.0
         """When `helm install` was typed, by the monotonic clock."""
 
     def __enter__(self) -> Self:
         kubelets.sweep_cgroups(self._lan.prefix)
-        built = images.built()
+        self._releases = self._releases or [Release.of()]
         self._say("images of agent and operator")
         self._stack.enter_context(self.control_plane)
         self._say(f"etcd, kube-apiserver {self.control_plane.version}, controller manager, scheduler")
         try:
             with ThreadPoolExecutor() as threads:
-                list(threads.map(lambda number: self._start_node(number, built), range(1, len(self.hosts) + 1)))
+                list(threads.map(self._start_node, range(1, len(self.hosts) + 1)))
             self.control_plane.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=60s")
             self._say(f"containerd and kubelet on {', '.join(self.nodes)}: Ready")
-            self._values = self._values_of(built)
             self.install()
         except BaseException as error:
             self._note(error)
@@ -69,10 +99,19 @@ class Installation:
     def install(self) -> None:
         """`helm install`, until every agent is Ready."""
         self.installed_at = time.monotonic()
-        self.helm("install", RELEASE, str(CHART), "--create-namespace", "--wait", "--timeout=120s", *self._values)
+        release = self._releases[0]
+        waiting = ["--create-namespace", "--wait", "--timeout=120s"]
+        self.helm("install", RELEASE, str(release.chart), *waiting, *release.values(), *self.values)
         self._say(f"helm install: the operator is Ready after {time.monotonic() - self.installed_at:.1f} s")
         self.wait_for_agents(60)
         self._say(f"the agents are Ready after {time.monotonic() - self.installed_at:.1f} s")
+
+    @property
+    def values(self) -> list[str]:
+        """helm's arguments beside the images: there is no kube-proxy here, so the address of the Service `kubernetes` leads nowhere."""
+        address, port = self.control_plane.address, self.control_plane.port
+        server = [f"--set=kubernetesServiceHost={address}", f"--set-string=kubernetesServicePort={port}"]
+        return [*server, *self._more_values]
 
     def helm(self, *arguments: str) -> str:
         """Standard output. Raises `RuntimeError` with all that helm and its hooks said."""
@@ -105,7 +144,7 @@ class Installation:
         self.nodes[name].start()
         self.nodes[name].start_kubelet()
 
-    def _start_node(self, number: int, built: images.Images) -> None:
+    def _start_node(self, number: int) -> None:
         (name, host) = list(self.hosts.items())[number - 1]
         address = self._addresses[name].partition("/")[0]
         node = kubelets.Node(host, self.control_plane, address, number)
@@ -114,20 +153,13 @@ class Installation:
         # What a network of Pods does: the control plane reaches them, and they reach it.
         self._host.run(["ip", "route", "add", node.pod_subnet, "via", address])
         node.start()
-        node.load((built.pause, built.agent, built.operator))
+        for images in (release.images for release in self._releases):
+            node.load((images.pause, images.agent, images.operator))
         node.start_kubelet()
         until(lambda: self._registered(name), 60, f"{name} registers itself")
 
     def _registered(self, name: str) -> bool:
         return not self.control_plane.try_kubectl("get", "node", name).returncode
-
-    def _values_of(self, built: images.Images) -> list[str]:
-        values = [*_image("agent", built.agent), *_image("operator", built.operator)]
-        # There is no kube-proxy here, so the address of the Service `kubernetes` leads nowhere.
-        values += [f"--set=kubernetesServiceHost={self.control_plane.address}"]
-        values += [f"--set-string=kubernetesServicePort={self.control_plane.port}"]
-        # The least: a test waits it out.
-        return [*values, "--set=uninstall.timeoutSeconds=60"]
 
     def _note(self, error: BaseException) -> None:
         with contextlib.suppress(RuntimeError, subprocess.TimeoutExpired):
