@@ -67,12 +67,16 @@ def test_a_newer_operators_spec_is_left_alone() -> None:
 def accepted(
     *, ignored: list[str] | None = None, version: str = "0.0.9", state: str = "Backup", **of_web: Any
 ) -> tuple[str, str, str]:
-    """The condition of web when n1, which has an entry for `other` first, says this."""
-    entries = [router("other", addresses=["10.0.0.101/24"], virtualRouterID=52), router()]
+    """The condition of web, which has a probe and a route, when n1, which has an entry for `other` first, says this."""
+    web_has: dict[str, Any] = {
+        "probes": [{"name": "search", "tcpSocket": {"port": 9200}, "periodSeconds": 2.0}],
+        "routes": [{"to": "10.9.0.0/16"}],
+    }
+    entries = [router("other", addresses=["10.0.0.101/24"], virtualRouterID=52), router(**web_has)]
     whole = document("n1", entries, [said(state, **of_web)]).to_manifest()
     whole["status"] |= {"ignoredFields": ignored or []}
     whole["status"]["agent"]["version"] = version
-    web = floating_ip(virtualRouterID=51, nodes=[{"name": "n1"}])
+    web = floating_ip(virtualRouterID=51, nodes=[{"name": "n1"}], **web_has)
     plan = decide(snapshot([web], [FloatingIPNode.from_manifest(whole)], version="0.1.0"))
     (status,) = [status for _, status in plan.statuses]
     (condition,) = [condition for condition in status.conditions if condition.type == "Accepted"]
@@ -82,14 +86,21 @@ def accepted(
     return condition.status, condition.reason, condition.message
 
 
-def test_a_field_that_an_agent_passes_over_is_said_with_node_and_field() -> None:
-    message = "the agent of node n1, version 0.0.9, does not know probes[0].udp"
-    assert accepted(ignored=["spec.virtualRouters[1].probes[0].udp"]) == ("False", "UnsupportedByAgents", message)
+@pytest.mark.parametrize("field", ["probes[0].tcpSocket", "probes[0].periodSeconds", "routes", "routes[0].to"])
+def test_a_field_that_an_agent_passes_over_is_said_with_node_and_field(field: str) -> None:
+    message = f"the agent of node n1, version 0.0.9, does not know {field}"
+    assert accepted(ignored=[f"spec.virtualRouters[1].{field}"]) == ("False", "UnsupportedByAgents", message)
+
+
+@pytest.mark.parametrize("field", ["rules", "vrrp.virtualMAC", "routes[0].metric", "routes[1]", "probes[0].udp"])
+def test_a_default_asks_for_nothing(field: str) -> None:
+    """Defaults of newer fields are filled in everywhere: without this every floating IP would be refused during an upgrade."""
+    assert accepted(ignored=[f"spec.virtualRouters[1].{field}"])[:2] == ("True", "Accepted")
 
 
 @pytest.mark.parametrize(
     "ignored",
-    ["spec.virtualRouters[0].probes[0].udp", "spec.virtualRouters[1].leave", "spec.virtualRouters[7].x", "?"],
+    ["spec.virtualRouters[0].routes", "spec.virtualRouters[1].leave", "spec.virtualRouters[7].x", "?"],
     ids=["another floating IP's", "the roll-out knows about it", "not there any more", "not understood"],
 )
 def test_but_not_what_does_not_concern_it(ignored: str) -> None:

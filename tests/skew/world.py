@@ -60,7 +60,7 @@ spec:
   addresses: [{NAMES["pair"]}/24, "2001:db8:9::102/64"]
   nodes: [{{name: n3, priority: 200}}, {{name: n1, priority: 150}}, {{name: n2, priority: 100}}]
   vrrp: {{transport: Unicast}}
-  probes: [{{name: there, file: {{path: /proc/self}}, periodSeconds: 1}}]
+  probes: [{{name: kubelet, tcpSocket: {{port: 10250}}, failureThreshold: 3}}]
   trackedInterfaces: [{{name: lo, lowerPriorityBy: 20}}]
 """
 

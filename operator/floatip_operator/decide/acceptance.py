@@ -5,9 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from floatip_api import wire
 from floatip_api.conditions import Reason
+from floatip_api.v1alpha1 import VirtualRouter
 
 from floatip_operator.decide import links, priorities
 from floatip_operator.decide.allocation import allocate
@@ -44,7 +46,7 @@ def unsupported(standing: Standing, snapshot: Snapshot) -> Refusal | None:
         agent = f"the agent of node {node}, version {status.agent.version},"
         for index, field in filter(None, map(_ignored, status.ignored_fields)):
             routers = document.spec.virtual_routers
-            if field != "leave" and index < len(routers) and routers[index].name == standing.name:
+            if index < len(routers) and routers[index].name == standing.name and _asks(routers[index], field):
                 return Reason.UNSUPPORTED_BY_AGENTS, f"{agent} does not know {field}"
         if status.agent.version != snapshot.version and (reason := _refused(standing, node)):
             return Reason.UNSUPPORTED_BY_AGENTS, f"{agent} refuses it: {reason}"
@@ -67,6 +69,20 @@ def _ignored(text: str) -> tuple[int, str] | None:
     """spec.virtualRouters[2].probes[0].udp -> 2, probes[0].udp"""
     found = re.fullmatch(r"spec\.virtualRouters\[(\d+)\]\.(.+)", text)
     return (int(found[1]), found[2]) if found else None
+
+
+def _asks(router: VirtualRouter, field: str) -> bool:
+    """Whether the entry wants something with this field. The defaults of newer fields stand in every entry and ask for nothing; of `leave` a
+    roll-out knows that an agent may not know it."""
+    if field == "leave":
+        return False
+    found: Any = router.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    for word in re.findall(r"[^.\[\]]+", field):
+        is_there = word.isdigit() and int(word) < len(found) if isinstance(found, list) else word in found
+        if not is_there:
+            return False
+        found = found[int(word) if isinstance(found, list) else word]
+    return True
 
 
 def _refused(standing: Standing, node: str) -> str | None:
