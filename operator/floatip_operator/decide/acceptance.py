@@ -72,8 +72,8 @@ def _ignored(text: str) -> tuple[int, str] | None:
 
 
 def _asks(router: VirtualRouter, field: str) -> bool:
-    """Whether the entry wants something with this field. The defaults of newer fields stand in every entry and ask for nothing; of `leave` a
-    roll-out knows that an agent may not know it."""
+    """Whether the entry wants something with this field. The defaults of newer fields stand in every entry and ask for nothing; a roll-out
+    knows that an agent may not know `leave`."""
     if field == "leave":
         return False
     found: Any = router.model_dump(mode="json", by_alias=True, exclude_defaults=True)

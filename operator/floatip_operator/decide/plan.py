@@ -46,7 +46,9 @@ def decide(snapshot: Snapshot) -> Plan:
     statuses, events, add, remove = [], [], [], []
     for standing in standings:
         verdict, own = _one(standing, standings, refusals, chosen, snapshot)
-        leaving = {**handover.for_move(standing, snapshot), **step.asked}
+        leaving = handover.for_move(standing, snapshot)
+        if standing.name not in step.lonely:
+            leaving |= step.asked
         for node, routers in own.items():
             entries.setdefault(node, []).extend(handover.with_leave(routers, leaving.get(node)))
         if step.stopped is not None and step.stopped.node in standing.present:

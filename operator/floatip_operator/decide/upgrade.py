@@ -1,8 +1,8 @@
 """The roll-out of new agents, node by node: hand over, replace the Pod, wait until it is back, go on.
 
 Each step follows from the cluster alone, so a restarted operator goes on where the last one was: a Pod says from which settings it
-was made, and the node that is being replaced has the request to leave in its entries. What stops a roll-out and where that is told:
-docs/decisions.
+was made, and the node that is being replaced has the request to leave in its entries. What stops a roll-out, where that is told, and what
+becomes of a floating IP that only one node can hold: docs/decisions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterable
 from functools import cached_property
 
-from floatip_api.v1alpha1 import FloatingIPNode, Request, VirtualRouter, VirtualRouterStatus
+from floatip_api.v1alpha1 import FloatingIPNode, FloatingIPSpec, Request, VirtualRouter, VirtualRouterStatus
 
 from floatip_operator.decide.snapshot import Pod, Snapshot
 
@@ -35,12 +35,14 @@ class Stop:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
-    """`node` is being replaced: its routers are asked with `request` to leave. `delete` is its old Pod, once nobody needs it."""
+    """`node` is being replaced: its routers are asked with `request` to leave, except those of `lonely` FloatingIPs. `delete` is its old
+    Pod, once nobody needs it."""
 
     node: str | None = None
     request: Request | None = None
     delete: Pod | None = None
     stopped: Stop | None = None
+    lonely: frozenset[str] = frozenset()
 
     @property
     def asked(self) -> dict[str, Request]:
@@ -51,7 +53,8 @@ def next_step(snapshot: Snapshot) -> Step:
     """Nothing to do: an empty step, and no request to leave stands."""
     if snapshot.agent_digest is None:
         return Step()
-    return _Rollout(snapshot, snapshot.agent_digest).next_step()
+    rollout = _Rollout(snapshot, snapshot.agent_digest)
+    return dataclasses.replace(rollout.next_step(), lonely=rollout.lonely)
 
 
 def requested(routers: Iterable[VirtualRouter]) -> str | None:
@@ -76,6 +79,11 @@ class _Rollout:
                 found.setdefault(said.name, {}).setdefault(document.metadata.name, set()).add(said.state)
         return found
 
+    @cached_property
+    def lonely(self) -> frozenset[str]:
+        """FloatingIPs that no second node can ever hold, whatever is waited for: nobody is asked to hand them over."""
+        return frozenset(f.metadata.name for f in self._snapshot.floating_ips if _is_for_one(f.spec, self._snapshot))
+
     def next_step(self) -> Step:
         asked = [d.metadata.name for d in self._snapshot.documents if requested(d.spec.virtual_routers)]
         if asked:
@@ -90,8 +98,8 @@ class _Rollout:
         """What does not work now comes first, then Backups, Actives last. A node that cannot hand over is left alone, and the others go on;
         but with one that does not work no second one is taken out."""
         reasons = []
-        for pod in sorted(outdated, key=lambda pod: (pod.is_ready, bool(self._held(pod.node)), pod.node)):
-            reason = self._obstacle(pod.node)
+        for pod in sorted(outdated, key=lambda pod: (pod.is_ready, bool(self._active(pod.node)), pod.node)):
+            reason = self._obstacle(pod)
             if reason is None:
                 return self._replace(pod)
             reasons.append(Stop(pod.node, reason))
@@ -102,7 +110,7 @@ class _Rollout:
     def _go_on(self, node: str) -> Step:
         """A node that was asked to hand over."""
         pod = self._pods.get(node)
-        if pod is not None and self._is_outdated(pod):
+        if pod is not None and self._is_outdated(pod) and not self._unproven(node):
             return self._replace(pod)
         if pod is not None and (self._is_back(pod) or self._is_untouched(pod)):
             return Step()
@@ -124,7 +132,7 @@ class _Rollout:
     def _asking(self, node: str) -> Step:
         """The request that stands goes on; a node that took its roles back is asked anew by another roll-out."""
         document = self._snapshot.document_of[node]
-        if not _entries(document):
+        if not self._entries(document):
             return Step(node)
         standing, new = requested(document.spec.virtual_routers), f"{REQUEST}{self._digest}"
         request = standing if standing and not self._held(node) else new
@@ -136,19 +144,32 @@ class _Rollout:
         said = {(router.name, router.family): router for router in _said(document)}
         if not (pod.is_ready and snapshot.is_fresh(pod.node)):
             return all(self._holders(name) - {pod.node} for name in self._held(pod.node))
-        if not snapshot.is_confirmed(pod.node) or any(not router.leave for router in _entries(document)):
+        entries = self._entries(document)
+        if not snapshot.is_confirmed(pod.node) or any(not router.leave for router in entries):
             return False
         if _ignores_leave(document):  # its SIGTERM hands over
             return all(self._standing_by(name) - {pod.node} for name in self._held(pod.node))
-        return not self._held(pod.node) and all(_has_left(r, said.get((r.name, r.family))) for r in _entries(document))
+        return not self._held(pod.node) and all(_has_left(r, said.get((r.name, r.family))) for r in entries)
 
-    def _obstacle(self, node: str) -> str | None:
-        """Why the node cannot be taken out now."""
-        document = self._snapshot.document_of.get(node)
+    def _obstacle(self, pod: Pod) -> str | None:
+        """Why the node cannot be taken out now, and what can be done about it."""
+        node, document = pod.node, self._snapshot.document_of.get(pod.node)
         if document is None or document.status is None:
             return "what it holds is not known: its FloatingIPNode is not there or cannot be read"
-        alone = [name for name in self._held(node) if not (self._standing_by(name) | self._holders(name)) - {node}]
-        return f"no node stands by to take over {', '.join(alone)}" if alone else None
+        accepted = f"delete Pod {pod.name} to accept a gap"
+        if unheard := [
+            name for name in self._held(node) if not (self._standing_by(name) | self._holders(name)) - {node}
+        ]:
+            return f"no node stands by to take over {', '.join(unheard)}: wait for one, or {accepted}"
+        if unproven := self._unproven(node):
+            return f"no other node can hold {', '.join(unproven)}, or shows yet that the new agent works: {accepted}"
+        return None
+
+    def _unproven(self, node: str) -> list[str]:
+        """What only this node can hold, while the new agent works nowhere yet: settings that cannot work must not take it away."""
+        if any(pod.digest == self._digest and self._is_back(pod) for pod in self._pods.values()):
+            return []
+        return [name for name in self._active(node) if name in self.lonely and self._snapshot.is_fresh(node)]
 
     def _trouble(self, node: str) -> Stop | None:
         """What keeps a node that was taken out from coming back, when it is worth a word."""
@@ -193,9 +214,17 @@ class _Rollout:
         is_up = pod.is_ready and not pod.is_leaving and has_document and self._snapshot.is_fresh(pod.node)
         return is_up and self._snapshot.is_confirmed(pod.node)
 
-    def _held(self, node: str) -> list[str]:
+    def _active(self, node: str) -> list[str]:
         """The FloatingIPs of which the node's last word is Active."""
         return sorted(name for name, states in self._states.items() if "Active" in states.get(node, set()))
+
+    def _held(self, node: str) -> list[str]:
+        """Of those, the ones to be handed over."""
+        return [name for name in self._active(node) if name not in self.lonely]
+
+    def _entries(self, document: FloatingIPNode) -> list[VirtualRouter]:
+        """Those that are asked to leave."""
+        return [r for r in document.spec.virtual_routers if r.release is None and r.name not in self.lonely]
 
     def _holders(self, name: str) -> set[str]:
         return self._all_in("Active", name)
@@ -209,8 +238,12 @@ class _Rollout:
         return {node for node, states in known if states == {state} and self._snapshot.is_fresh(node)}
 
 
-def _entries(document: FloatingIPNode) -> list[VirtualRouter]:
-    return [router for router in document.spec.virtual_routers if router.release is None]
+def _is_for_one(spec: FloatingIPSpec, snapshot: Snapshot) -> bool:
+    """By its own words, or because there is no other Node; not because others are down, excluded or not labelled now."""
+    entries = spec.nodes or []
+    names = {entry.name for entry in entries if entry.name is not None}
+    takes_others = spec.nodes is None or any(entry.selector is not None for entry in entries)
+    return len(names) <= 1 and (not takes_others or spec.candidates == 1 or len(snapshot.nodes) == 1)
 
 
 def _said(document: FloatingIPNode) -> list[VirtualRouterStatus]:
