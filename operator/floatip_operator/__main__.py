@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from floatip_operator import check, handlers, kube, uninstall
 from floatip_operator.agents import AgentSettings
 from floatip_operator.cluster import Cluster
+from floatip_operator.decide.snapshot import EXCLUDED
 from floatip_operator.leadership import Leadership, StoreRestored
 from floatip_operator.metrics import Metrics
 from floatip_operator.reconciler import Reconciler, Settings
@@ -169,7 +170,8 @@ def _settings(options: argparse.Namespace) -> Settings:
     if options.agent_settings is not None:
         document = yaml.safe_load(Path(options.agent_settings).read_text())
         agents = AgentSettings.from_manifest(document)
-    return Settings(options.namespace, (lowest, highest), agents, options.label_namespace)
+    ranges = (lowest, highest)
+    return Settings(options.namespace, ranges, agents, options.label_namespace, options.ignore_exclude_lb)
 
 
 def _fault(error: Exception) -> str:
@@ -240,6 +242,9 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         default=(20, 250),
         metavar="LOW-HIGH",
         help="allocation range; default: 20-250",
+    )
+    run.add_argument(
+        "--ignore-exclude-lb", action="store_true", help=f"take nodes with the label {EXCLUDED}, kubeadm's control planes"
     )
     run.add_argument(
         "--metrics-address", type=_address, default="", metavar="HOST:PORT", help="/healthz and /metrics; default: off"

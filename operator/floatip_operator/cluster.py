@@ -112,6 +112,7 @@ class Cluster:
         node_selector: dict[str, str],
         tolerations: Sequence[Mapping[str, Any]] = ({"operator": "Exists"},),
         agent_digest: str | None = None,
+        ignores_exclusion: bool = False,
     ) -> Snapshot:
         now = self._clock()
         documents = tuple(self._parsed(FloatingIPNode, names.FLOATING_IP_NODE))
@@ -139,6 +140,7 @@ class Cluster:
             virtual_router_ids=virtual_router_ids,
             node_selector=node_selector,
             tolerations=tuple(tolerations),
+            ignores_exclusion=ignores_exclusion,
         )
 
     def _parsed(self, model: type[Kind], kind: str) -> Iterable[Kind]:

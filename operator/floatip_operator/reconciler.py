@@ -41,6 +41,8 @@ class Settings:
     """None: the agents' DaemonSet is somebody else's."""
     labels_namespace: bool = False
     """Keep the Pod Security level that the agents need on floatip's namespace."""
+    ignores_exclusion: bool = False
+    """Nodes that are excluded from external load balancers take part like the others."""
 
 
 class Reconciler:
@@ -164,6 +166,7 @@ class Reconciler:
             node_selector=self._settings.agents.node_selector if self._settings.agents else {},
             tolerations=agents.tolerations(self._settings.agents),
             agent_digest=agents.digest_of(self._daemon_set) if self._daemon_set else None,
+            ignores_exclusion=self._settings.ignores_exclusion,
         )
         if any(floating_ip.metadata.deletion_timestamp for floating_ip in snapshot.floating_ips):
             # Asked after the picture was taken: a CRD's deletion is older than those of its objects, so none slips through.

@@ -256,3 +256,13 @@ def test_the_namespace_is_somebody_elses_where_a_value_says_so(helm: Helm) -> No
 
     assert named(rendered(helm)) == (True, True, True)
     assert named(rendered(helm, "--set", "labelNamespace=false")) == (False, False, False)
+
+
+def test_the_label_that_excludes_nodes_counts_unless_a_value_says_otherwise(helm: Helm) -> None:
+    def arguments(*values: str) -> list[str]:
+        pod = rendered(helm, *values)["Deployment", "floatip-operator"]["spec"]["template"]["spec"]
+        found: list[str] = pod["containers"][0]["args"]
+        return found
+
+    assert "--ignore-exclude-lb" not in arguments()
+    assert "--ignore-exclude-lb" in arguments("--set", "ignoreExcludeLB=true")

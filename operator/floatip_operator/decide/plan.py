@@ -12,9 +12,13 @@ from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeSpec,
 from floatip_operator.decide import acceptance, handover, priorities, rollout, sync_groups, taints, upgrade
 from floatip_operator.decide.events import Event, events_between
 from floatip_operator.decide.phases import Wait
-from floatip_operator.decide.snapshot import MOST_ROUTERS, Snapshot
+from floatip_operator.decide.snapshot import EXCLUDED, MOST_ROUTERS, Snapshot
 from floatip_operator.decide.standing import Standing
 from floatip_operator.decide.status import Verdict, fold
+
+
+_NAMED = 3
+"""Nodes that a message names at most."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -124,13 +128,20 @@ def _one(
     except priorities.PrioritiesExhausted as error:
         return dataclasses.replace(verdict, refusal=(Reason.PRIORITIES_EXHAUSTED, str(error))), standing.entries
     if not any(router.release is None for routers in own.values() for router in routers):
-        message = "no node with a living agent matches and has an interface whose subnet holds the first address"
-        verdict = dataclasses.replace(verdict, unallocated=(Reason.NO_MATCHING_NODES, message))
+        verdict = dataclasses.replace(verdict, unallocated=(Reason.NO_MATCHING_NODES, _no_nodes(snapshot)))
     unserved = acceptance.unsupported(standing, snapshot) or acceptance.secret_missing(standing, snapshot)
     verdict = dataclasses.replace(verdict, refusal=unserved)
     if waits is None and (unusable := handover.unusable_preference(standing, own)):
         waits = Wait(unusable)
     return dataclasses.replace(verdict, waits=waits), own
+
+
+def _no_nodes(snapshot: Snapshot) -> str:
+    message = "no node with a living agent matches and has an interface whose subnet holds the first address"
+    if not (excluded := snapshot.excluded_nodes):
+        return message
+    more = f" and {len(excluded) - _NAMED} more" if len(excluded) > _NAMED else ""
+    return f"{message}; the label {EXCLUDED} keeps out {', '.join(excluded[:_NAMED])}{more}"
 
 
 def orphans(snapshot: Snapshot, known: set[str]) -> dict[str, list[VirtualRouter]]:

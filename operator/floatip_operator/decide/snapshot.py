@@ -100,6 +100,8 @@ class Snapshot:
     node_selector: Mapping[str, str] = dataclasses.field(default_factory=dict)
     tolerations: tuple[Mapping[str, Any], ...] = ({"operator": "Exists"},)
     """Like the node selector the agents': without a DaemonSet of ours every node may have one."""
+    ignores_exclusion: bool = False
+    """The label `EXCLUDED` counts for nothing."""
     is_definition_deleted: bool = False
     """The FloatingIP CRD is being deleted: its objects' deletionTimestamps are no order to let go."""
 
@@ -114,7 +116,14 @@ class Snapshot:
     @cached_property
     def usable_nodes(self) -> tuple[Node, ...]:
         """Those with a document that are not excluded from external load balancers."""
-        return tuple(n for n in self.nodes if n.name in self.document_of and EXCLUDED not in n.labels)
+        excluded = set(self.excluded_nodes)
+        return tuple(n for n in self.nodes if n.name in self.document_of and n.name not in excluded)
+
+    @cached_property
+    def excluded_nodes(self) -> tuple[str, ...]:
+        """Those with a document that the label keeps out."""
+        labelled = [n.name for n in self.nodes if n.name in self.document_of and EXCLUDED in n.labels]
+        return () if self.ignores_exclusion else tuple(sorted(labelled))
 
     @cached_property
     def everyone(self) -> dict[str, NodeEntry]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from floatip_operator.decide import placement
+from floatip_operator.decide.plan import decide
 from floatip_operator.decide.snapshot import EXCLUDED, ZONE, Node, Snapshot
 from floatip_operator.decide.standing import Standing
 from hypothesis import given
@@ -154,6 +155,23 @@ def test_a_node_that_is_excluded_from_external_load_balancers_is_no_candidate() 
     world = _world(["n0", "n1", "n2"], nodes=nodes)
     assert _chosen(world, {"n0"}, {"n0"}) == {"n2"}
     assert _chosen(world, nodes=[{"name": "n0"}, {"name": "n2"}]) == {"n2"}
+
+
+def test_unless_that_is_to_count_for_nothing() -> None:
+    nodes = (Node("n0", {EXCLUDED: ""}), Node("n1", {EXCLUDED: ""}))
+    world = _world(["n0", "n1"], nodes=nodes, ignores_exclusion=True)
+    assert _chosen(world) == {"n0", "n1"}
+
+
+def test_where_it_leaves_nobody_the_nodes_are_named() -> None:
+    """A cluster of control planes, as kubeadm labels them."""
+    names = [f"cp-{number}" for number in range(1, 6)]
+    nodes = tuple(Node(name, {EXCLUDED: ""}) for name in names)
+    plan = decide(snapshot([floating_ip()], [document(name) for name in names], nodes=nodes))
+    ((_, status),) = plan.statuses
+    (condition,) = [entry for entry in status.conditions if entry.type == "Allocated"]
+    assert (condition.status, condition.reason) == ("False", "NoMatchingNodes")
+    assert condition.message.endswith(f"; the label {EXCLUDED} keeps out cp-1, cp-2, cp-3 and 2 more")
 
 
 @given(st.sets(st.sampled_from(NODES), min_size=1), st.sampled_from(NODES), st.integers(1, 5))
