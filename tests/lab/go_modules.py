@@ -1,4 +1,4 @@
-"""Modules that build upstream's programs: each is a `go.mod` of our own that depends on theirs."""
+"""Modules that build upstream's programs: each is a `go.mod` of our own that depends on theirs. And one whose files are read."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def etcd(go: str, folder: Path, version: str, programs: list[str]) -> list[str]:
     return ["."]
 
 
+def folder(go: str, module: str) -> Path:
+    """A module's files as published. Raises `subprocess.CalledProcessError` or `OSError`."""
+    return Path(_download(go, module)["Dir"])
+
+
 def _write(folder: Path, upstream: str, requirements: str, name: str = "build") -> None:
     match = re.search(r"^go \S+$", upstream, re.MULTILINE)
     language = match[0] if match else "go 1.21"
@@ -49,7 +54,13 @@ def _write(folder: Path, upstream: str, requirements: str, name: str = "build") 
 
 
 def _upstream(go: str, module: str) -> str:
-    """The module's own go.mod. Raises `subprocess.CalledProcessError` or `OSError`."""
+    """The module's own go.mod."""
+    return Path(_download(go, module)["GoMod"]).read_text()
+
+
+def _download(go: str, module: str) -> dict[str, str]:
+    """Raises `subprocess.CalledProcessError` or `OSError`."""
     command = [go, "mod", "download", "-json", module]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600, cwd="/")
-    return Path(json.loads(done.stdout)["GoMod"]).read_text()
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
