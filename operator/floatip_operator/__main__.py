@@ -244,7 +244,9 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="allocation range; default: 20-250",
     )
     run.add_argument(
-        "--ignore-exclude-lb", action="store_true", help=f"take nodes with the label {EXCLUDED}, kubeadm's control planes"
+        "--ignore-exclude-lb",
+        action="store_true",
+        help=f"take nodes with the label {EXCLUDED}, kubeadm's control planes",
     )
     run.add_argument(
         "--metrics-address", type=_address, default="", metavar="HOST:PORT", help="/healthz and /metrics; default: off"

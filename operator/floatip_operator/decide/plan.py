@@ -16,7 +16,6 @@ from floatip_operator.decide.snapshot import EXCLUDED, MOST_ROUTERS, Snapshot
 from floatip_operator.decide.standing import Standing
 from floatip_operator.decide.status import Verdict, fold
 
-
 _NAMED = 3
 """Nodes that a message names at most."""
 
