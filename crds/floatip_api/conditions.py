@@ -31,6 +31,7 @@ class Reason(StrEnum):
     VIRTUAL_ROUTER_IDS_EXHAUSTED = "VirtualRouterIDsExhausted"
     NO_MATCHING_NODES = "NoMatchingNodes"
     HELD = "Held"
+    HANDING_OVER = "HandingOver"
     NO_HOLDER = "NoHolder"
     HOLDER_UNKNOWN = "HolderUnknown"
     SUSPENDED = "Suspended"

@@ -52,9 +52,14 @@ def _warnings(status: FloatingIPStatus) -> dict[tuple[str, str], str]:
 
 
 def _turned(old: Condition | None, new: Condition) -> bool:
-    """The status changed, or the reason of one that is not as wanted; a first status is news only when it is bad."""
+    """The status changed, or the reason of one that is not as wanted; a first status is news only when it is bad. A hand-over is told
+    by its outcome: another holder, or none."""
+    if new.reason == Reason.HANDING_OVER:
+        return False
     if new.reason == Reason.ACCEPTED_WITH_WARNINGS:
         return old is None or old.reason != new.reason
     if old is None:
         return new.status != _WANTED[new.type]
+    if old.reason == Reason.HANDING_OVER and new.status == _WANTED[new.type]:
+        return False
     return old.status != new.status or (new.status != _WANTED[new.type] and old.reason != new.reason)

@@ -1,9 +1,11 @@
-"""Requests to hand the role over once, on purpose: what a planned move needs where a higher priority alone takes nothing over."""
+"""Requests to hand the role over once, on purpose: what a planned move needs where a higher priority alone takes nothing over; and what
+a hand-over looks like while it is under way."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from floatip_api.conditions import Reason
 from floatip_api.v1alpha1 import Request, VirtualRouter
 
 from floatip_operator.decide import priorities
@@ -18,9 +20,8 @@ def for_move(standing: Standing, snapshot: Snapshot) -> dict[str, Request]:
 
     The Active is asked when the preferred node stands by with the highest priority; the request stands until another node is Active.
     """
-    target, preemption = standing.preferred, standing.floating_ip.spec.preemption
-    preempts_at_once = preemption.policy == "PreemptLowerPriority" and not preemption.delay_seconds
-    if target is None or preempts_at_once or not _stands_by(standing, target, snapshot):
+    target = standing.preferred
+    if target is None or _preempts_at_once(standing) or not _stands_by(standing, target, snapshot):
         return {}
     request = Request(request_id=f"{_MOVE}{target}"[:128])
     asked = {node for node, routers in standing.present.items() if any(r.leave == request for r in routers)}
@@ -47,6 +48,42 @@ def unusable_preference(standing: Standing, own: Mapping[str, list[VirtualRouter
     return f"{target} is to come first, but {owners[0]} owns the address" if owners and target not in owners else None
 
 
+def under_way(standing: Standing, snapshot: Snapshot) -> str | None:
+    """Who hands the role over to whom, while neither says Active: the old holder's word comes at once, the next one's up to a second
+    later. A loss looks otherwise: who lost the role is in Fault, not heard of, or still comes before all who stand by."""
+    standing_by = [node for node in sorted(standing.present) if _stands_by(standing, node, snapshot)]
+    new = max(standing_by, key=lambda node: _rank(standing, node), default=None)
+    if new is None:
+        return None
+    for old in standing_by:
+        text = f"{old} hands it over to {new}"
+        known = {None, *(router.source_address for router in standing.reported[old])}
+        hears_no_other = {router.active_router for router in standing.reported[new]} <= known
+        is_outranked = _rank(standing, old) < _rank(standing, new)
+        if is_outranked and hears_no_other and _lets_go(standing, old) and _had_it(standing, old, text):
+            return text
+    return None
+
+
+def _had_it(standing: Standing, node: str, text: str) -> bool:
+    """By the status that was written last, in which the hand-over may be under way already."""
+    before = standing.floating_ip.status
+    if before is None:
+        return False
+    told = {(condition.reason, condition.message) for condition in before.conditions}
+    return before.active_node == node or (Reason.HANDING_OVER, text) in told
+
+
+def _lets_go(standing: Standing, node: str) -> bool:
+    """Whether a higher priority is enough, or the node was asked to."""
+    return _preempts_at_once(standing) or any(router.leave for router in standing.present[node])
+
+
+def _preempts_at_once(standing: Standing) -> bool:
+    preemption = standing.floating_ip.spec.preemption
+    return preemption.policy == "PreemptLowerPriority" and not preemption.delay_seconds
+
+
 def _stands_by(standing: Standing, node: str, snapshot: Snapshot) -> bool:
     """It lives and is Backup in every family."""
     said = {router.family: router.state for router in standing.reported.get(node, [])}
@@ -56,11 +93,15 @@ def _stands_by(standing: Standing, node: str, snapshot: Snapshot) -> bool:
 
 def _comes_first(standing: Standing, node: str) -> bool:
     """Its effective priority is above that of every other node that stands by."""
-    lowest = min((r.effective_priority or 0 for r in standing.reported[node]), default=0)
     others = [
         router.effective_priority or 0
         for other, routers in standing.reported.items()
         for router in routers
         if other != node and router.state == "Backup"
     ]
-    return lowest > max(others, default=0)
+    return _rank(standing, node) > max(others, default=0)
+
+
+def _rank(standing: Standing, node: str) -> int:
+    """Its effective priority by its own word; one that was asked to leave comes last."""
+    return min((router.effective_priority or 0 for router in standing.reported[node]), default=0)

@@ -10,7 +10,7 @@ from floatip_api.rendering import family_of
 from floatip_api.v1alpha1 import Condition, Display, Family, FloatingIPStatus, NodeStatus, VirtualRouterStatus
 from floatip_api.warnings import warnings_of
 
-from floatip_operator.decide import links
+from floatip_operator.decide import handover, links
 from floatip_operator.decide.phases import Wait
 from floatip_operator.decide.snapshot import UNKNOWN_AFTER, Snapshot
 from floatip_operator.decide.standing import Standing
@@ -53,7 +53,7 @@ def fold(standing: Standing, verdict: Verdict, snapshot: Snapshot) -> FloatingIP
     said = {
         ConditionType.ACCEPTED: _accepted(standing, verdict),
         ConditionType.ALLOCATED: _allocated(standing, verdict),
-        ConditionType.READY: _ready(standing, verdict, nodes, holders),
+        ConditionType.READY: _ready(standing, verdict, nodes, holders, snapshot),
         ConditionType.SINGLE_HOLDER: _single_holder(standing, holders, snapshot),
         ConditionType.DEGRADED: _degraded(standing, verdict, nodes, holders, snapshot),
     }
@@ -160,7 +160,9 @@ def _allocated(standing: Standing, verdict: Verdict) -> Said:
     return True, Reason.ALLOCATED, f"virtual router ID {virtual_router_id} on {count} node{'' if count == 1 else 's'}"
 
 
-def _ready(standing: Standing, verdict: Verdict, nodes: list[NodeStatus], holders: list[str]) -> Said:
+def _ready(
+    standing: Standing, verdict: Verdict, nodes: list[NodeStatus], holders: list[str], snapshot: Snapshot
+) -> Said:
     if len(holders) == 1:
         return True, Reason.HELD, f"held by {holders[0]}"
     if len(holders) > 1:
@@ -175,6 +177,8 @@ def _ready(standing: Standing, verdict: Verdict, nodes: list[NodeStatus], holder
     if verdict.is_deleting:
         waiting = ", ".join(standing.unconfirmed())
         return False, Reason.DELETING, f"being deleted: waiting for {waiting} to let go" if waiting else "being deleted"
+    if moving := handover.under_way(standing, snapshot):
+        return False, Reason.HANDING_OVER, moving
     unknown = sorted({n.name for n in nodes if n.state == "Unknown" and n.name in standing.active})
     if unknown:
         return False, Reason.HOLDER_UNKNOWN, f"last held by {', '.join(unknown)}, whose agent has not been heard of"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from floatip_api import names
-from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode
+from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPStatus
+from floatip_operator.decide.events import events_between
 from floatip_operator.decide.plan import Plan, decide
 from in_memory.cluster import document, floating_ip, router, said, snapshot
 
@@ -120,3 +121,97 @@ def test_a_preference_that_cannot_be_met_is_said(target: str, nodes: list[dict[s
     plan = decide(snapshot([wanted(target=target, nodes=nodes)], [document("n1", address=own), document("n2")]))
     (accepted,) = [c for _, status in plan.statuses for c in status.conditions if c.type == "Accepted"]
     assert (accepted.status, accepted.message) == ("True", message)
+
+
+class TestUnderWay:
+    """The old holder says Backup at once, the next one Active up to a second later: no loss, and nobody is warned."""
+
+    def test_by_preemption(self) -> None:
+        first, second = node("n1", 200, "Active"), node("n2", 254, "Backup")
+        held = judged([first, second])
+        moving = judged([node("n1", 200, "Backup"), second], held)
+        assert ready(moving) == ("False", "HandingOver", "n1 hands it over to n2")
+        assert judged([node("n1", 200, "Backup"), second], moving) == moving, "however often it is looked at"
+        moved = judged([node("n1", 200, "Backup"), node("n2", 254, "Active")], moving)
+        assert told(held, moving) == []
+        assert told(moving, moved) == [("Normal", "ActiveNodeChanged")]
+
+    @pytest.mark.parametrize("heard", [None, "10.0.0.1"], ids=["hears nobody", "its last word"])
+    def test_by_a_request_to_leave(self, heard: str | None) -> None:
+        second = node("n2", 254, "Backup", NEVER, activeRouter=heard)
+        held = judged([node("n1", 200, "Active", NEVER, is_leaving=True), second], preemption=NEVER)
+        left = node("n1", 200, "Backup", NEVER, is_leaving=True, sourceAddress="10.0.0.1")
+        moving = judged([left, second], held, preemption=NEVER)
+        assert ready(moving)[1] == "HandingOver"
+        assert told(held, moving) == []
+
+    @pytest.mark.parametrize(
+        ("first", "second", "ages"),
+        [
+            (node("n1", 200, "Fault"), node("n2", 254, "Backup"), {}),
+            (node("n1", 200, "Initialize"), node("n2", 254, "Backup"), {}),
+            (node("n1", 200, "Backup"), node("n2", 180, "Backup"), {}),
+            (node("n1", 200, "Backup"), node("n2", 254, "Fault"), {}),
+            (node("n1", 200, "Backup"), node("n2", 254, "Backup"), {"n2": 60.0}),
+            (node("n1", 200, "Backup"), node("n2", 254, "Backup", activeRouter="10.0.0.99"), {}),
+        ],
+        ids=[
+            "a fault",
+            "stopped",
+            "its engine begins anew: it comes first",
+            "the next one is in Fault",
+            "the next one is not heard of",
+            "a stranger was faster",
+        ],
+    )
+    def test_a_loss_is_said_at_once(
+        self, first: FloatingIPNode, second: FloatingIPNode, ages: dict[str, float]
+    ) -> None:
+        held = judged([node("n1", 200, "Active"), second])
+        lost = judged([first, second], held, ages=ages)
+        assert ready(lost)[1] == "NoHolder"
+        assert ("Warning", "NoHolder") in told(held, lost)
+
+    def test_where_nobody_preempts_a_higher_priority_is_no_hand_over(self) -> None:
+        """n1's engine begins anew."""
+        second = node("n2", 254, "Backup", NEVER)
+        held = judged([node("n1", 200, "Active", NEVER), second], preemption=NEVER)
+        assert ready(judged([node("n1", 200, "Backup", NEVER), second], held, preemption=NEVER))[1] == "NoHolder"
+
+    def test_one_that_fails_is_said_at_once(self) -> None:
+        """Also where a third one would come before the fourth."""
+        others = [node("n3", 160, "Backup"), node("n4", 140, "Backup")]
+        held = judged([node("n1", 200, "Active"), node("n2", 254, "Backup"), *others])
+        moving = judged([node("n1", 200, "Backup"), node("n2", 254, "Backup"), *others], held)
+        lost = judged([node("n1", 200, "Backup"), node("n2", 254, "Fault"), *others], moving)
+        assert ready(lost)[1] == "NoHolder"
+        assert ("Warning", "NoHolder") in told(moving, lost)
+        assert ready(judged([node("n1", 200, "Backup"), node("n2", 254, "Backup"), *others], lost))[1] == "NoHolder"
+
+
+def judged(
+    nodes: list[FloatingIPNode],
+    before: FloatingIPStatus | None = None,
+    *,
+    preemption: dict[str, Any] | None = None,
+    ages: dict[str, float] | None = None,
+) -> FloatingIPStatus:
+    """The status after `before`."""
+    asked = wanted(preemption).model_copy(update={"status": before})
+    lease_ages = {entry.metadata.name: 1.0 for entry in nodes} | (ages or {})
+    written = decide(snapshot([asked], nodes, lease_ages=lease_ages)).statuses
+    if not written:
+        assert before is not None
+        return before
+    return written[0][1]
+
+
+def ready(status: FloatingIPStatus) -> tuple[str, str, str]:
+    (found,) = [condition for condition in status.conditions if condition.type == "Ready"]
+    return found.status, found.reason, found.message
+
+
+def told(before: FloatingIPStatus, after: FloatingIPStatus) -> list[tuple[str, str]]:
+    return [
+        (event.type, event.reason) for event in events_between(wanted().model_copy(update={"status": before}), after)
+    ]
