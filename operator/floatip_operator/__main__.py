@@ -67,21 +67,19 @@ async def _run(settings: Settings, metrics_address: str) -> int:
         reconciler = Reconciler(api, cluster, settings, metrics)
         runner = await _serve(metrics_address, metrics, reconciler)
         leadership = Leadership(api, f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}")
-        stop_kopf = asyncio.Event()
         # A replica that waits sees what the leader sees: how long agents have been silent it knows from then on.
-        watching = asyncio.create_task(handlers.watch(cluster, settings.namespace, reconciler.listed, stop_kopf))
+        watching = asyncio.create_task(handlers.watch(cluster, settings.namespace, reconciler.listed))
         observing = asyncio.create_task(reconciler.observe())
         try:
             if not await _first(leadership.acquire(), stop, watching):
-                return 0 if stop.is_set() else _status(watching)
+                return _status(stop, watching)
             observing.cancel()
             metrics.leader.set(1)
             ended = await _lead(leadership, reconciler, watching, stop)
             await leadership.give_up()
             return ended
         finally:
-            stop_kopf.set()
-            for task in (observing,) if reconciler.listed.is_set() else (observing, watching):
+            for task in (observing, watching):
                 task.cancel()
             await asyncio.gather(observing, watching, return_exceptions=True)
             await runner.cleanup()
@@ -98,12 +96,12 @@ async def _command(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _lead(
-    leadership: Leadership, reconciler: Reconciler, watching: asyncio.Task[None], stop: asyncio.Event
+    leadership: Leadership, reconciler: Reconciler, watching: asyncio.Task[bool], stop: asyncio.Event
 ) -> int:
     """Until told to stop (0) or until something that must not end has ended (1)."""
     tasks = [asyncio.create_task(part) for part in (reconciler.run(), leadership.keep(), stop.wait())]
     await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    ended = 0 if stop.is_set() else _status(watching)
+    ended = _status(stop, watching)
     for task in tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):
@@ -112,17 +110,12 @@ async def _lead(
     return ended
 
 
-def _status(watching: asyncio.Task[None]) -> int:
-    """kopf takes SIGTERM for itself and returns: that is the stop too."""
-    if not watching.done():
-        return 1
-    if error := watching.exception():
-        log.error("the watches ended by %r", error)
-        return 1
-    return 0
+def _status(stop: asyncio.Event, watching: asyncio.Task[bool]) -> int:
+    """0 when it was told to stop, by a signal that this process took or kopf."""
+    return 0 if stop.is_set() or (watching.done() and watching.result()) else 1
 
 
-async def _first(step: Coroutine[object, object, None], stop: asyncio.Event, watching: asyncio.Task[None]) -> bool:
+async def _first(step: Coroutine[object, object, None], stop: asyncio.Event, watching: asyncio.Task[bool]) -> bool:
     """Whether the step ended before the stop and the watches. Raises what the step raises."""
     stepping, stopping = asyncio.create_task(step), asyncio.create_task(stop.wait())
     await asyncio.wait({stepping, stopping, watching}, return_when=asyncio.FIRST_COMPLETED)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import os
 from typing import Any
 
+import aiohttp
 import kopf
 from floatip_api import names
 
 from floatip_operator import agents
 from floatip_operator.cluster import Cluster
+
+log = logging.getLogger(__name__)
 
 _KINDS = (
     ((names.GROUP, names.VERSION, names.FLOATING_IPS), names.FLOATING_IP),
@@ -37,16 +41,39 @@ def settings() -> kopf.OperatorSettings:
     made.scanning.disabled = True  # one namespace and kinds that are known: no listing of namespaces and CRDs
     made.watching.server_timeout = 240
     made.watching.client_timeout = 300
+    made.process.ultimate_exiting_timeout = None  # no SIGKILL of its own
     return made
 
 
-async def watch(cluster: Cluster, namespace: str, listed: asyncio.Event, stop: asyncio.Event | None = None) -> None:
-    """kopf looks once for the kinds that it is to watch: when the CRDs came later than that, it would never see an event. So it waits
-    until each could be listed."""
+async def watch(cluster: Cluster, namespace: str, listed: asyncio.Event) -> bool:
+    """Until cancelled, or a signal comes (True: kopf takes SIGTERM and SIGINT for itself), or a watch ends for good (False, and said).
+
+    kopf looks once for the kinds that it is to watch: when the CRDs came later than that, it would never see an event. So it waits
+    until each could be listed. Not by `kopf.operator`: that waits at its end for every task of the loop, ours too, for 5 s.
+    """
     await listed.wait()
-    await kopf.operator(
-        registry=registry(cluster), settings=settings(), namespaces=[namespace], standalone=True, stop_flag=stop
+    for name in ("orchestration", "running"):  # of what ends a watch they print the traceback, twice
+        logging.getLogger(f"kopf._core.reactor.{name}").setLevel(logging.CRITICAL)
+    tasks = await kopf.spawn_tasks(
+        registry=registry(cluster), settings=settings(), namespaces=[namespace], standalone=True
     )
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    errors = [error for task in ended if (error := task.exception())]
+    for error in errors:
+        log.error("a watch ended: %s", _words(error))
+    return not errors
+
+
+def _words(error: BaseException) -> str:
+    refused = error.__cause__
+    if not isinstance(refused, aiohttp.ClientResponseError):
+        return repr(error)
+    return f"{refused.request_info.url.path}: {error}{' (is its CRD gone?)' if refused.status == 404 else ''}"
 
 
 def _handler(cluster: Cluster, kind: str) -> Any:

@@ -124,7 +124,7 @@ def _turn(event: asyncio.Event, to: bool) -> None:
         event.clear()
 
 
-async def _beside(work: Awaitable[None], *parts: Awaitable[None]) -> None:
+async def _beside(work: Awaitable[None], *parts: Awaitable[object]) -> None:
     """Until the work is done. Raises `Unfinished` when one of the parts, which go on for ever, ends before it."""
     working, *going_on = [asyncio.ensure_future(step) for step in (work, *parts)]
     try:

@@ -24,7 +24,6 @@ from lab.waiting import throughout, until
 
 pytestmark = pytest.mark.cluster
 
-CRDS = Path(__file__).parents[2] / "crds"
 NAMESPACE = names.DEFAULT_NAMESPACE
 WITHIN = 20.0
 LATE = 5.0
@@ -143,9 +142,7 @@ def plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture
 def world(plane: ControlPlane, tmp_path: Path) -> Iterator[World]:
-    for crd in ("floatingips.yaml", "floatingipnodes.yaml"):
-        plane.kubectl("apply", "--server-side", "-f", str(CRDS / crd))
-    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    plane.define_kinds()
     made = World(plane, tmp_path)
     made.start_operator()
     for node in NODES:
@@ -156,7 +153,7 @@ def world(plane: ControlPlane, tmp_path: Path) -> Iterator[World]:
     for operator in made.operators:
         operator.kill()
         operator.wait()
-    for name in plane.kubectl("get", "fip", "-o", "name").split():
+    for name in plane.try_kubectl("get", "fip", "-o", "name").stdout.split():
         plane.try_kubectl("patch", name, "--type=merge", "-p", '{"metadata": {"finalizers": []}}')
     plane.try_kubectl("delete", "crd", "--all")
     plane.kubectl("delete", "lease", "--all", "-n", NAMESPACE)
@@ -191,7 +188,10 @@ def test_from_apply_to_the_last_confirmation(world: World) -> None:
 def test_a_restarted_operator_goes_on_where_it_was(world: World) -> None:
     _running(world)
     before = [world.document(node)["metadata"]["resourceVersion"] for node in NODES]
+    start = time.monotonic()
     assert world.stop_operator() == 0
+    assert time.monotonic() - start < LATE, "it waits for nothing"
+    assert not [line for line in world.log.splitlines() if "ERROR" in line or "Traceback" in line]
     world.start_operator()
     world.apply("second", addresses=["10.9.0.101/24"], virtualRouterID=52)
     world.until(lambda: world.condition("second", "Allocated")[0] == "True", "the new operator works")
@@ -237,6 +237,11 @@ def test_deleting_the_crd_takes_no_address_away(world: World) -> None:
         lambda: "deletionTimestamp" in (world.floating_ip("elk") or {"metadata": {}})["metadata"], "elk is marked"
     )
     throughout(lambda: not any("release" in world.entries(node)[0] for node in NODES), 4.0, "nobody is asked to let go")
+
+    world.plane.kubectl("patch", "fip", "elk", "--type=merge", "-p", '{"metadata": {"finalizers": []}}')
+    assert world.operators[0].wait(timeout=WITHIN) == 1, "it cannot go on, and begins anew"
+    (said,) = [line for line in world.log.splitlines() if "ERROR" in line or "Traceback" in line]
+    assert f"a watch ended: /apis/{names.API_VERSION}/floatingips: 404 page not found (is its CRD gone?)" in said
 
 
 def _events(world: World) -> dict[str, int]:
