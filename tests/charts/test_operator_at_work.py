@@ -68,7 +68,7 @@ def test_the_operator_needs_no_other_right(plane: ControlPlane, helm: Helm, tmp_
     # n1 is a control plane of kubeadm's.
     done = helm("install", "floatip", str(CHART), *flags, "--set=ignoreExcludeLB=true")
     assert done.returncode == 0, done.stderr
-    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    plane.wait_for_kinds()
     plane.apply(OBJECTS)
     port, log = free_port(), tmp_path / "operator.log"
     kubeconfig = plane.kubeconfig_for("operator", plane.token("floatip-operator", NAMESPACE), NAMESPACE)

@@ -70,7 +70,7 @@ def plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
 @pytest.fixture(scope="module")
 def release(plane: ControlPlane, helm: Helm) -> Release:
     upgrade(helm, plane, "--install", "--create-namespace")
-    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    plane.wait_for_kinds()
     for node in ("n1", "n2"):
         plane.apply(yaml.safe_dump_all([pod_object(node), node_object(node)]))
         plane.apply(yaml.safe_dump(floating_ip_node(node)))

@@ -74,8 +74,7 @@ def test_the_floating_ips_deleted_with_their_crd(world: World, apply: Apply) -> 
         gone = ["get", "crd", definition]
         until(lambda: world.plane.try_kubectl(*gone).returncode != 0, 30, "the CRD is gone")
         time.sleep(2)
-        world.plane.apply(CRDS / "floatingips.yaml")
-        world.plane.kubectl("wait", "--for=condition=Established", f"crd/{definition}", "--timeout=30s")
+        world.plane.define_kinds()
         apply("deleted", addresses=["10.9.0.121/24"])
         until(lambda: world.conditions("deleted").get("Ready") == "True", BACK_WITHIN, "taken up again")
         assert world.settled("deleted", "10.9.0.121") == holder

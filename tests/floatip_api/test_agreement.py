@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 from floatip_api.documents import Fault, load, validate
-from floatip_api.generate import ROOT
 from lab.control_plane import ControlPlane
 from manifests.case import Case
 from manifests.cases import CASES
@@ -18,9 +17,7 @@ from manifests.client import DryRun
 
 @pytest.fixture(scope="module")
 def dry_run(api_server: ControlPlane) -> Iterator[DryRun]:
-    for path in sorted((ROOT / "crds").glob("*.yaml")):
-        api_server.apply(path)
-    api_server.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/floatingips.floatip.dev")
+    api_server.define_kinds()
     with DryRun(api_server) as client:
         yield client
 

@@ -10,7 +10,6 @@ import pytest
 import yaml
 from floatip_api import yaml_lines
 from floatip_api.documents import Document, Fault, validate
-from floatip_api.generate import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lab.control_plane import ControlPlane
@@ -132,9 +131,7 @@ PARTS = st.one_of(
 
 @pytest.fixture(scope="module")
 def dry_run(api_server: ControlPlane) -> Iterator[DryRun]:
-    for path in sorted((ROOT / "crds").glob("*.yaml")):
-        api_server.apply(path)
-    api_server.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/floatingips.floatip.dev")
+    api_server.define_kinds()
     with DryRun(api_server) as client:
         yield client
 

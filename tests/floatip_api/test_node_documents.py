@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from floatip_api.generate import ROOT
 from floatip_api.v1alpha1 import VirtualRouter
 from lab.control_plane import ControlPlane
 from manifests.client import DryRun
@@ -14,8 +13,7 @@ from manifests.client import DryRun
 
 @pytest.fixture(scope="module")
 def dry_run(api_server: ControlPlane) -> Iterator[DryRun]:
-    api_server.apply(ROOT / "crds" / "floatingipnodes.yaml")
-    api_server.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/floatingipnodes.floatip.dev")
+    api_server.define_kinds()
     with DryRun(api_server) as client:
         yield client
 

@@ -7,15 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from floatip_api.generate import ROOT
 from lab.control_plane import ControlPlane
 
 
 @pytest.fixture
 def server(api_server: ControlPlane) -> Iterator[ControlPlane]:
-    for path in sorted((ROOT / "crds").glob("*.yaml")):
-        api_server.apply(path)
-    api_server.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/floatingips.floatip.dev")
+    api_server.define_kinds()
     api_server.kubectl("delete", "fip", "stored", "--ignore-not-found")
     yield api_server
     api_server.kubectl("delete", "fip", "stored", "--ignore-not-found")

@@ -49,9 +49,7 @@ def test_python(spec: dict[str, Any], fields: list[str]) -> None:
 
 
 def test_the_api_server_prints_the_same_and_takes_it(api_server: ControlPlane) -> None:
-    crd = definitions.floating_ips()
-    api_server.apply(yaml.safe_dump(crd))
-    api_server.kubectl("wait", "--for=condition=Established", f"crd/{crd['metadata']['name']}", "--timeout=30s")
+    api_server.define_kinds()
     api_server.apply(yaml.safe_dump_all(definitions.warning_policy()))
 
     def said(spec: dict[str, Any]) -> list[str]:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 from floatip_api import names
-from floatip_api.generate import ROOT
 from floatip_cli.__main__ import main
 from lab.control_plane import ControlPlane
 
@@ -47,9 +46,7 @@ STATUS = {
 @pytest.fixture
 def plane(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlPlane]:
     """One FloatingIP that waits for a node, one that does not."""
-    for crd in ("floatingips.yaml", "floatingipnodes.yaml"):
-        control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds" / crd))
-    control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    control_plane.define_kinds()
     router = {"name": "waits", "family": "IPv4", "virtualRouterID": 51, "addresses": ["192.0.2.94/24"], "priority": 150}
     head = {"apiVersion": names.API_VERSION}
     control_plane.apply(

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +25,6 @@ from lab.control_plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 
-CRDS = Path(__file__).parents[2] / "crds"
 NAMESPACE = names.DEFAULT_NAMESPACE
 NODES = ("n1", "n2", "n3")
 FOR_EVER = 10**6
@@ -47,9 +45,7 @@ def plane() -> Iterator[ControlPlane]:
         server.kubectl("create", "role", names.AGENT_SECRETS_ROLE, "-n", NAMESPACE, "--verb=get", "--resource=secrets")
         for node in NODES:
             server.apply(yaml.safe_dump({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}))
-        for crd in ("floatingips.yaml", "floatingipnodes.yaml"):
-            server.apply(CRDS / crd)
-        server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        server.define_kinds()
         yield server
 
 

@@ -18,7 +18,6 @@ from lab.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 
-CRDS = Path(__file__).parents[2] / "crds"
 NAMESPACE = names.DEFAULT_NAMESPACE
 
 # A /run of its own, with the folder that Kubernetes mounts into each container.
@@ -42,9 +41,7 @@ def plane() -> Iterator[ControlPlane]:
     with server:
         server.kubectl("create", "namespace", NAMESPACE)
         server.kubectl("create", "role", names.AGENT_SECRETS_ROLE, "-n", NAMESPACE, "--verb=get", "--resource=secrets")
-        for crd in CRDS.glob("*.yaml"):
-            server.apply(crd)
-        server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        server.define_kinds()
         yield server
 
 

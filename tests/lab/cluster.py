@@ -81,7 +81,7 @@ class Cluster:
             raise RuntimeError(f"helm template: {done.stderr.strip()}")
         plane.kubectl("create", "namespace", NAMESPACE)
         plane.apply(done.stdout)
-        plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        plane.wait_for_kinds()
         self._say("CRDs and chart: RBAC, admission policy")
         return [document for document in yaml.safe_load_all(done.stdout) if document]
 

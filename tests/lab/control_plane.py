@@ -18,6 +18,7 @@ from lab import binaries, certificates
 from lab.network import Host
 from lab.waiting import until
 
+CRDS = Path(__file__).parents[2] / "crds"
 READY_WITHIN = 60
 """Seconds; a loaded machine of two cores takes ten."""
 
@@ -103,6 +104,17 @@ class ControlPlane:
         """Text of one or more YAML documents, or a file of them; server-side, so that large CRDs fit."""
         text = manifest.read_text() if isinstance(manifest, Path) else manifest
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+
+    def define_kinds(self) -> None:
+        """floatip's CRDs; returns when their kinds are served."""
+        for path in sorted(CRDS.glob("*.yaml")):
+            self.apply(path)
+        self.wait_for_kinds()
+
+    def wait_for_kinds(self) -> None:
+        """Of a CRD that has no conditions yet `kubectl wait` does not wait, but fails."""
+        wait = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]
+        until(lambda: self.try_kubectl(*wait).returncode == 0, READY_WITHIN, "every CRD is established")
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """One object, or one List."""

@@ -21,7 +21,6 @@ from lab.programs import Program, installed
 from lab.tokens import Tokens
 from lab.waiting import throughout, until
 
-CRDS = Path(__file__).parents[3] / "crds"
 NAMESPACE = "keeper-tests"
 WITHIN = 20.0
 
@@ -98,9 +97,7 @@ class Agent:
 
 
 def _install(cluster: ControlPlane) -> None:
-    for crd in CRDS.glob("*.yaml"):
-        cluster.apply(crd)
-    cluster.kubectl("wait", "--for=condition=Established", "crd/floatingipnodes.floatip.dev", "--timeout=20s")
+    cluster.define_kinds()
     cluster.apply(f"{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}")
 
 
