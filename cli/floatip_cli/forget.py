@@ -22,9 +22,10 @@ def run(node: str, *, is_sure: bool) -> int:
 
 def _forget(node: str, *, is_sure: bool) -> int:
     document = kubectl.get(names.FLOATING_IP_NODES, node)
-    held = sorted({router["name"] for router in document.get("spec", {}).get("virtualRouters", [])})
+    routers = [router for part in ("spec", "status") for router in document.get(part, {}).get("virtualRouters", [])]
+    held = {router["name"] for router in routers}  # also what the agent runs without an entry
     present = {entry["metadata"]["name"]: entry for entry in kubectl.get(names.FLOATING_IPS)["items"]}
-    waiting = [name for name in held if name in present]
+    waiting = sorted(held & present.keys())
     if not waiting:
         print(f"nothing waits for {node}")
         return 0

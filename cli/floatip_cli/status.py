@@ -1,4 +1,4 @@
-"""`floatip status [NAME]`: the cluster's floating IPs, who holds them and what is wrong, each in a few lines."""
+"""`floatip status [NAME]`: the cluster's floating IPs, who holds them and what is wrong, each in a few lines; and what nodes run beside."""
 
 from __future__ import annotations
 
@@ -15,11 +15,26 @@ _WELL = {"Accepted": "True", "Allocated": "True", "Ready": "True", "SingleHolder
 def run(name: str | None) -> int:
     try:
         found = [kubectl.get(names.FLOATING_IPS, name)] if name else kubectl.get(names.FLOATING_IPS)["items"]
+        nodes = [] if name else kubectl.get(names.FLOATING_IP_NODES)["items"]
     except kubectl.ClusterError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    print("\n".join(line for floating_ip in found for line in describe(floating_ip)) or "there is no FloatingIP")
+    known = {floating_ip["metadata"]["name"] for floating_ip in found}
+    lines = [line for floating_ip in found for line in describe(floating_ip)] or ["there is no FloatingIP"]
+    print("\n".join([*lines, *(line for node in nodes for line in strays(node, known))]))
     return 0
+
+
+def strays(node: dict[str, Any], known: set[str]) -> list[str]:
+    """What a node's agent runs and none of the known FloatingIPs asks for, with the agent's own words."""
+    lines = []
+    for router in node.get("status", {}).get("virtualRouters", []):
+        if router["name"] not in known and "releasedRequestID" not in router:
+            where = f"{node['metadata']['name']}  {router['family']}  {router['state']}"
+            lines.append(f"{router['name']}  router {router.get('virtualRouterID', '-')}  there is no such FloatingIP")
+            lines.append(f"  {where}")
+            lines += [f"    {warning['reason']}: {warning['message']}" for warning in router.get("warnings", [])]
+    return lines
 
 
 def describe(floating_ip: dict[str, Any]) -> list[str]:

@@ -52,3 +52,5 @@ class Reason(StrEnum):
     LOOPED_BACK = "LoopedBack"
     WIRE_MISMATCH = "WireMismatch"
     PROBES_STALE = "ProbesStale"
+    NOT_IN_DOCUMENT = "NotInDocument"
+    OTHER_CLUSTER = "OtherCluster"

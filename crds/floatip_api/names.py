@@ -17,6 +17,9 @@ ABANDON = f"{GROUP}/abandon"
 """Annotation: node names, separated by commas, that a human says are off."""
 PREFER_NODE = f"{GROUP}/prefer-node"
 """Annotation: the node that comes first as long as it stands."""
+CLUSTER = f"{GROUP}/cluster"
+"""Annotation on a FloatingIPNode: the UID of the cluster whose operator writes it. An older operator reads the spec strictly,
+and passes over annotations."""
 
 AGENT_SECRETS_ROLE = "floatip-agent-secrets"
 """The Role whose resourceNames the operator keeps: exactly the Secrets that floating IPs name."""

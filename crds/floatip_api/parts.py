@@ -234,7 +234,7 @@ class Warning(Model):  # noqa: A001 - the word for it
     """Something odd that does not keep a virtual router from working."""
 
     reason: Annotated[str, Field(max_length=64)] = Field(
-        description="AddressClaimed, AddressLost, LoopedBack, NotInDocument, ProbesStale, RivalHeard, WireMismatch ..."
+        description="AddressClaimed, AddressLost, LoopedBack, NotInDocument, OtherCluster, ProbesStale, RivalHeard, WireMismatch ..."
     )
     message: Annotated[str, Field(max_length=1024)] = Field(description="A sentence for people.")
 

@@ -100,12 +100,13 @@ class RouterConfiguration:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Configuration:
-    """Everything one engine runs. `generation` and `uid` are the FloatingIPNode's; 0 and "" in static mode."""
+    """Everything one engine runs. `generation` and `uid` are the FloatingIPNode's, `cluster_uid` its cluster's; 0 and "" in static mode."""
 
     routers: tuple[RouterConfiguration, ...] = ()
     health: Mapping[str, Health] = dataclasses.field(default_factory=dict)
     generation: int = 0
     uid: str = ""
+    cluster_uid: str = ""
     passed_over: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     """What could not be read of a saved copy, a sentence each."""
 
@@ -114,6 +115,7 @@ class Configuration:
             "format": FORMAT,
             "generation": self.generation,
             "uid": self.uid,
+            "cluster_uid": self.cluster_uid,
             "routers": [_changed(router) for router in self.routers],
             "health": {name: dataclasses.asdict(health) for name, health in self.health.items()},
         }
@@ -141,6 +143,7 @@ class Configuration:
             health=health,
             generation=reading.integer(fields.get("generation"), "generation"),
             uid=str(fields.get("uid", "")),
+            cluster_uid=str(fields.get("cluster_uid", "")),
         )
 
     def dumps(self) -> bytes:

@@ -102,8 +102,8 @@ class Kube:
                 return None
             raise
 
-    async def create_document(self, name: str) -> Object:
-        body = {**_head(names.FLOATING_IP_NODE), "metadata": {"name": name}, "spec": {}}
+    async def create_document(self, metadata: Mapping[str, Any]) -> Object:
+        body = {**_head(names.FLOATING_IP_NODE), "metadata": dict(metadata), "spec": {}}
         return await self._request("POST", FLOATING_IP_NODES, {"fieldManager": FIELD_MANAGER}, body)
 
     async def write_document(self, metadata: Mapping[str, Any], spec: Object) -> Object:

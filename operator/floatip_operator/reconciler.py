@@ -66,6 +66,8 @@ class Reconciler:
         self._granted: frozenset[str] | None = None
         self._daemon_set = agents.daemon_set(settings.agents, settings.namespace) if settings.agents else None
         self._rollout = Rollout(api, cluster)
+        self._told: frozenset[Event] = frozenset()
+        """Of strays, since the last whole list: Events end after an hour, what they tell of may last."""
         self.turned_at = 0.0
         self.listed = asyncio.Event()
 
@@ -126,6 +128,7 @@ class Reconciler:
             self._rollout.take(present)
             await self._look_for_policy(present)
         self._granted = None
+        self._told = frozenset()
 
     async def _look_for_policy(self, daemon_set: dict[str, Any]) -> None:
         """All works without it; said each time, until it is back."""
@@ -181,17 +184,18 @@ class Reconciler:
             await self._api.grant_secrets(sorted(plan.secrets))
             self._granted = plan.secrets
         api = self._api
-        documents = [self._keep(names.FLOATING_IP_NODE, api.create_document(name)) for name in plan.create_documents]
-        documents += [
-            self._keep(names.FLOATING_IP_NODE, api.write_document(_version(document), spec.to_manifest()))
-            for document, spec in plan.specs
-        ]
+        ours = {"annotations": {names.CLUSTER: self._cluster_uid}}
+        written = [api.create_document({"name": name, **ours}) for name in plan.create_documents]
+        written += [api.write_document(_version(document) | ours, spec.to_manifest()) for document, spec in plan.specs]
+        documents = [self._keep(names.FLOATING_IP_NODE, write) for write in written]
         documents += [api.delete_document(_version(document)) for document in plan.delete_documents]
         await _all(documents)
         await _all([self._finalizer(floating_ip, present=True) for floating_ip in plan.add_finalizer])
         await _all([self._finalizer(floating_ip, present=False) for floating_ip in plan.remove_finalizer])
         await _all([self._annotate(floating_ip, value) for floating_ip, value in plan.heard_again])
         await _all([self._tell(floating_ip, status, plan.events) for floating_ip, status in plan.statuses])
+        await _all([self._record(event) for event in plan.strays if event not in self._told])
+        self._told = frozenset(plan.strays)
         await _all([self._rollout.carry_out(plan.rollout)])
 
     async def _keep(self, kind: str, write: Awaitable[dict[str, Any]]) -> None:
@@ -204,10 +208,12 @@ class Reconciler:
         await self._keep(names.FLOATING_IP, written)
         for event in events:
             if event.uid == floating_ip.metadata.uid:
-                log.info("%s: %s: %s", event.floating_ip, event.reason, event.message)
-                about = {"apiVersion": names.API_VERSION, "kind": names.FLOATING_IP, "name": event.floating_ip}
-                about["uid"] = event.uid
-                await self._api.record_event(about, event.type, event.reason, event.message)
+                await self._record(event)
+
+    async def _record(self, event: Event) -> None:
+        log.info("%s: %s: %s", event.name, event.reason, event.message)
+        about = {"apiVersion": names.API_VERSION, "kind": event.kind, "name": event.name, "uid": event.uid}
+        await self._api.record_event(about, event.type, event.reason, event.message)
 
     async def _finalizer(self, floating_ip: FloatingIP, *, present: bool) -> None:
         others = [name for name in floating_ip.metadata.finalizers if name != names.FINALIZER]

@@ -42,10 +42,18 @@ STATUS = {
     ],
 }
 
+STRAY = {
+    "name": "lost",
+    "family": "IPv4",
+    "state": "Active",
+    "virtualRouterID": 52,
+    "warnings": [{"reason": "NotInDocument", "message": "it is served on"}],
+}
+
 
 @pytest.fixture
 def plane(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlPlane]:
-    """One FloatingIP that waits for a node, one that does not."""
+    """One FloatingIP that waits for a node, one that is run there without an entry, one that has nothing to do with it."""
     control_plane.define_kinds()
     router = {"name": "waits", "family": "IPv4", "virtualRouterID": 51, "addresses": ["192.0.2.94/24"], "priority": 150}
     head = {"apiVersion": names.API_VERSION}
@@ -53,17 +61,26 @@ def plane(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Itera
         yaml.safe_dump_all(
             [
                 {**head, "kind": "FloatingIP", "metadata": {"name": name}, "spec": {"addresses": [address]}}
-                for name, address in (("waits", "192.0.2.94/24"), ("other", "192.0.2.95/24"))
+                for name, address in (
+                    ("waits", "192.0.2.94/24"),
+                    ("other", "192.0.2.95/24"),
+                    ("third", "192.0.2.96/24"),
+                )
             ]
             + [{**head, "kind": "FloatingIPNode", "metadata": {"name": NODE}, "spec": {"virtualRouters": [router]}}]
         )
     )
+    unlisted = {"name": "other", "family": "IPv4", "state": "Backup", "virtualRouterID": 53}
+    said = json.dumps(
+        {"status": {"virtualRouters": [unlisted, STRAY, {**STRAY, "name": "gone", "releasedRequestID": "r"}]}}
+    )
+    control_plane.kubectl("patch", "fipn", NODE, "--subresource=status", "--type=merge", "-p", said)
     patch = json.dumps({"status": STATUS})
     control_plane.kubectl("patch", "fip", "waits", "--subresource=status", "--type=merge", "-p", patch)
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     yield control_plane
-    control_plane.kubectl("delete", "fip", "waits", "other")
+    control_plane.kubectl("delete", "fip", "waits", "other", "third")
     control_plane.kubectl("delete", "fipn", NODE)
 
 
@@ -81,7 +98,14 @@ def test_status_says_who_holds_it_and_what_is_wrong(plane: ControlPlane, capsys:
         "  Ready=False  HolderUnknown: last held by it",
     ]
     assert main(["status"]) == 0
-    assert "other  192.0.2.95/24  router -  held by nobody" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert "other  192.0.2.95/24  router -  held by nobody" in lines
+    assert lines[-3:] == [
+        "lost  router 52  there is no such FloatingIP",
+        f"  {NODE}  IPv4  Active",
+        "    NotInDocument: it is served on",
+    ]
+    assert not any(line.startswith("gone") for line in lines)
 
 
 def test_a_name_that_is_not_there_is_said(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +117,8 @@ def test_forget_marks_what_waits_and_nothing_else(plane: ControlPlane, capsys: p
     plane.kubectl("annotate", "fip", "waits", f"{names.ABANDON}=another")
     assert main(["forget", NODE, "--yes"]) == 0
     assert _abandoned(plane, "waits") == f"another,{NODE}"
-    assert _abandoned(plane, "other") is None
+    assert _abandoned(plane, "other") == NODE, "it is run there without an entry"
+    assert _abandoned(plane, "third") is None
     assert f"waits does not wait for {NODE} any more" in capsys.readouterr().out
 
 

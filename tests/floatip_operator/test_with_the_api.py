@@ -227,6 +227,33 @@ def test_an_abandoned_node_holds_nothing_up(world: World) -> None:
     world.plane.kubectl("annotate", "fip", "elk", f"{names.ABANDON}=n2")
     world.until(lambda: world.floating_ip("elk") is None, "elk is gone")
     assert "release" in world.entries("n2")[0], "when n2 comes back, it lets go"
+    # api.md: a FloatingIPNode is deleted "when the Node is gone and its list is empty and confirmed, or by `floatip forget`"
+    world.plane.kubectl("delete", "node", "n2")
+    try:
+        world.until(lambda: not world.has_document("n2"), "n2 is forgotten")
+    finally:
+        world.plane.apply("{apiVersion: v1, kind: Node, metadata: {name: n2}}")
+
+
+def test_what_an_agent_runs_and_no_floating_ip_asks_for_is_an_event_of_its_node(world: World) -> None:
+    """Issue: "etcd [...] restored from an older snapshot", "a node's disk moved to another cluster [...]: clear conditions and Events"."""
+    cluster = world.plane.get("namespace", "kube-system")["metadata"]["uid"]
+    assert {world.document(node)["metadata"]["annotations"][names.CLUSTER] for node in NODES} == {cluster}
+    lost = {"name": "lost", "family": "IPv4", "state": "Active", "virtualRouterID": 51, "addresses": ["10.9.0.90/24"]}
+    elsewhere = {"warnings": [{"reason": "OtherCluster", "message": "it comes from another cluster"}]}
+    world.say("n1", lost, {**lost, "name": "foreign", "virtualRouterID": 52, **elsewhere})
+
+    def told() -> set[tuple[str, str]]:
+        events = world.plane.get("events", "-n", "default", "--field-selector=involvedObject.kind=FloatingIPNode")[
+            "items"
+        ]
+        return {(event["reason"], event["message"].rpartition(": ")[2]) for event in events}
+
+    expected = {
+        ("NotInDocument", "lost (IPv4, router ID 51, 10.9.0.90/24)"),
+        ("OtherCluster", "foreign (IPv4, router ID 52, 10.9.0.90/24)"),
+    }
+    world.until(lambda: told() >= expected, "both are told")
 
 
 def test_deleting_the_crd_takes_no_address_away(world: World) -> None:

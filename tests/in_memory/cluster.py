@@ -11,6 +11,7 @@ from floatip_operator.decide.plan import Plan
 from floatip_operator.decide.snapshot import Node, Snapshot
 
 NOW = "2026-01-01T00:00:00Z"
+CLUSTER = "cluster"
 
 
 def floating_ip(name: str = "web", age: int = 1, **spec: Any) -> FloatingIP:
@@ -50,7 +51,13 @@ def document(
     }
     if has_agent:
         status["agent"] = {"version": "0.1.0", "scheduling": "RealTime", "fence": "AddressLifetime"}
-    metadata = {"name": name, "uid": f"uid-{name}", "generation": generation, "resourceVersion": str(generation)}
+    metadata = {
+        "name": name,
+        "uid": f"uid-{name}",
+        "generation": generation,
+        "resourceVersion": str(generation),
+        "annotations": {names.CLUSTER: CLUSTER},
+    }
     return FloatingIPNode.from_manifest(
         {"metadata": metadata, "spec": {"virtualRouters": list(routers)}, "status": status}
     )
@@ -82,7 +89,7 @@ def snapshot(
         "heard": frozenset(node_names),
     }
     return Snapshot(
-        cluster_uid="cluster",
+        cluster_uid=CLUSTER,
         now=NOW,
         floating_ips=tuple(floating_ips),
         documents=tuple(documents),

@@ -10,6 +10,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from floatip_api import names
+
 from floatip_agent.configuration import Configuration, Family, Health, RouterConfiguration
 from floatip_agent.keeper import credentials
 from floatip_agent.keeper.credentials import SecretName
@@ -21,6 +23,7 @@ RouterKey = tuple[str, Family]
 Document = Mapping[str, Any]
 
 NOT_IN_DOCUMENT = "NotInDocument"
+OTHER_CLUSTER = "OtherCluster"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,10 +81,14 @@ class Accepted:
     unreadable: tuple[str, ...] = ()
     """Entries without a usable name and family."""
     missing: frozenset[RouterKey] = frozenset()
+    of_other_clusters: Mapping[RouterKey, str] = dataclasses.field(default_factory=dict)
+    """Those of the missing that another cluster ordered, with its UID: the disk was its node's."""
     ignored_fields: tuple[str, ...] = ()
     secrets: frozenset[SecretName] = frozenset()
     generation: int = 0
     uid: str = ""
+    cluster_uid: str = ""
+    """"" as long as no operator has said it."""
     rewound_to: int | None = None
 
     def configuration(self, health: Mapping[str, Health]) -> Configuration:
@@ -90,7 +97,15 @@ class Accepted:
             health=dict(health),
             generation=self.generation,
             uid=self.uid,
+            cluster_uid=self.cluster_uid,
         )
+
+    def why_missing(self, key: RouterKey) -> tuple[str, str]:
+        """In one word and in a sentence, of one that is missing."""
+        kept = "the document does not list it; only a release lets it go, so it is served on"
+        if key in self.of_other_clusters:
+            return OTHER_CLUSTER, f"it comes from another cluster, {self.of_other_clusters[key]}: {kept}"
+        return NOT_IN_DOCUMENT, kept
 
     def probe_sets(self) -> dict[str, ProbeSet]:
         """By FloatingIP: probes run once, not once per family. The first entry of the document says where."""
@@ -114,6 +129,7 @@ def accept(document: Document, origin: Origin, secrets: Secrets, previous: Accep
     for index, entry in enumerate(entries):
         reading.take(index, entry)
     missing = reading.keep_missing() if origin == "API" else frozenset()
+    cluster = cluster_of(metadata) or (before.cluster_uid if uid == before.uid else "")
     return Accepted(
         routers=reading.routers,
         refused=reading.refused,
@@ -121,11 +137,24 @@ def accept(document: Document, origin: Origin, secrets: Secrets, previous: Accep
         releases=reading.releases,
         unreadable=tuple(reading.unreadable),
         missing=missing,
+        of_other_clusters=_of_other_clusters(missing, cluster, before),
         ignored_fields=tuple(reading.ignored_fields),
         secrets=frozenset(reading.secrets),
         generation=generation,
         uid=uid,
+        cluster_uid=cluster,
     )
+
+
+def cluster_of(metadata: Mapping[str, Any]) -> str:
+    """Of a document of the API; \"\" of one that an older operator wrote."""
+    return str((metadata.get("annotations") or {}).get(names.CLUSTER, ""))
+
+
+def _of_other_clusters(missing: frozenset[RouterKey], cluster: str, before: Accepted) -> dict[RouterKey, str]:
+    """Only where both clusters are known by their UIDs."""
+    ordered_by = {key: before.of_other_clusters.get(key, before.cluster_uid) for key in missing}
+    return {key: other for key, other in ordered_by.items() if other and cluster and other != cluster}
 
 
 def without_document(previous: Accepted) -> Accepted:
@@ -231,6 +260,7 @@ class _Reading:
 def save(accepted: Accepted, origin: Origin, name: str) -> dict[str, Any]:
     """The document in force, for `node.json`: the entries that run, as they were written. No secrets."""
     metadata = {"name": name, "uid": accepted.uid, "generation": accepted.generation}
+    others = sorted([*key, uid] for key, uid in accepted.of_other_clusters.items())
     return {
         "origin": origin,
         "document": {
@@ -241,11 +271,12 @@ def save(accepted: Accepted, origin: Origin, name: str) -> dict[str, Any]:
         },
         "missing": sorted([name, family] for name, family in accepted.missing),
         "rewoundTo": accepted.rewound_to,
+        **({"ofOtherClusters": others} if others else {}),
     }
 
 
 def restore(saved: Mapping[str, Any], engine: Configuration | None) -> Accepted:
-    """What `save` saved, with the passwords and keys of `engine.json`. Raises KeyError, TypeError, ValueError when it is none."""
+    """What `save` saved, with the passwords, keys and cluster of `engine.json`. Raises KeyError, TypeError, ValueError when it is none."""
     document = saved["document"]
     configured = {router.key: router for router in engine.routers} if engine else {}
     known: dict[SecretName, str] = {}
@@ -255,5 +286,12 @@ def restore(saved: Mapping[str, Any], engine: Configuration | None) -> Accepted:
             known |= credentials.known(read.secrets, read.configuration, running)
     accepted = accept(document, "API", Secrets(known), None)
     missing = frozenset((str(name), family) for name, family in saved["missing"])
+    others = {(str(name), family): str(uid) for name, family, uid in saved.get("ofOtherClusters", [])}
     rewound_to = saved["rewoundTo"]
-    return dataclasses.replace(accepted, missing=missing, rewound_to=None if rewound_to is None else int(rewound_to))
+    return dataclasses.replace(
+        accepted,
+        missing=missing,
+        of_other_clusters=others,
+        cluster_uid=engine.cluster_uid if engine and engine.uid == accepted.uid else "",
+        rewound_to=None if rewound_to is None else int(rewound_to),
+    )

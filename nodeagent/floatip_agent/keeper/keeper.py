@@ -248,9 +248,9 @@ class Keeper:
             self._sparing.warning(reason, f"refused: {reason}")
         for field in accepted.ignored_fields:
             self._sparing.info(field, f"ignored field of a newer operator: {field}")
-        for name, family in sorted(accepted.missing):
-            text = f"{name}/{family}: the document does not list it; only a release lets it go, so it is served on"
-            self._sparing.warning((name, family, document.NOT_IN_DOCUMENT), text)
+        for key in sorted(accepted.missing):
+            reason, text = accepted.why_missing(key)
+            self._sparing.warning((*key, reason), f"{'/'.join(key)}: {text}")
         if accepted.rewound_to is not None:
             text = f"generation {accepted.rewound_to} is older than {accepted.generation}, which stays in force"
             self._sparing.warning("rewound", text)
@@ -331,7 +331,8 @@ class Keeper:
         return [running.configuration for running in accepted.routers.values()] if accepted else []
 
 
-def _identity(reading: Reading | None) -> tuple[str, str, int]:
-    """Kind of reading, uid and generation: two documents that agree in these differ in their status only."""
+def _identity(reading: Reading | None) -> tuple[str, str, int, str]:
+    """Kind of reading, uid, generation and cluster: two documents that agree in these differ in their status only."""
     metadata = (reading.document.get("metadata") or {}) if isinstance(reading, Read) else {}
-    return type(reading).__name__, str(metadata.get("uid", "")), int(metadata.get("generation", 0))
+    uid, generation = str(metadata.get("uid", "")), int(metadata.get("generation", 0))
+    return type(reading).__name__, uid, generation, document.cluster_of(metadata)

@@ -140,7 +140,7 @@ def _idle(picture: Picture, accepted: Accepted, reason: str, key: RouterKey) -> 
 def _warnings(picture: Picture, accepted: Accepted, refused: str | None, key: RouterKey) -> Iterator[v1alpha1.Warning]:
     state = picture.routers.get(key)
     if key in accepted.missing:
-        yield _warning(NOT_IN_DOCUMENT, "the document does not list it; only a release lets it go, so it is served on")
+        yield _warning(*accepted.why_missing(key))
     if accepted.rewound_to is not None:
         older = f"generation {accepted.rewound_to} is older than {accepted.generation}"
         yield _warning(NOT_IN_DOCUMENT, f"{older}, which is in force: a restored store is no order")

@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from floatip_api import names
 from floatip_api.conditions import Reason
 from floatip_api.v1alpha1 import Condition, FloatingIP, FloatingIPStatus
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Event:
-    """One Event about a FloatingIP."""
+    """One Event about an object of ours."""
 
-    floating_ip: str
+    name: str
     uid: str
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
+    kind: str = names.FLOATING_IP
 
 
 _WANTED = {"Accepted": "True", "Allocated": "True", "Ready": "True", "SingleHolder": "True", "Degraded": "False"}

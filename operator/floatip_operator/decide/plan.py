@@ -9,7 +9,7 @@ from floatip_api import names
 from floatip_api.conditions import Reason
 from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeSpec, FloatingIPStatus, VirtualRouter
 
-from floatip_operator.decide import acceptance, handover, priorities, rollout, sync_groups, taints, upgrade
+from floatip_operator.decide import acceptance, handover, priorities, rollout, strays, sync_groups, taints, upgrade
 from floatip_operator.decide.events import Event, events_between
 from floatip_operator.decide.phases import Wait
 from floatip_operator.decide.snapshot import EXCLUDED, MOST_ROUTERS, Snapshot
@@ -33,6 +33,8 @@ class Plan:
     """FloatingIPs whose abandon annotation names nodes that live: its new value, None to take it off."""
     statuses: tuple[tuple[FloatingIP, FloatingIPStatus], ...] = ()
     events: tuple[Event, ...] = ()
+    strays: tuple[Event, ...] = ()
+    """What is to be known as long as it is so, not only when it begins."""
     secrets: frozenset[str] = frozenset()
     """The Secrets that agents must read: the whole set, to be compared by the writer."""
     rollout: upgrade.Step = dataclasses.field(default_factory=upgrade.Step)
@@ -76,6 +78,7 @@ def decide(snapshot: Snapshot) -> Plan:
         heard_again=tuple(change for standing in standings if (change := _annotation(standing))),
         statuses=tuple(statuses),
         events=tuple(events),
+        strays=strays.found(snapshot),
         secrets=frozenset(secrets(entries)),
         rollout=step,
     )
@@ -163,7 +166,8 @@ def changed_specs(
     changed = []
     for document in sorted(snapshot.documents, key=lambda document: document.metadata.name):
         routers = sorted(_fitting(entries.get(document.metadata.name, []), document), key=_key)
-        if routers != sorted(document.spec.virtual_routers, key=_key):
+        is_ours = document.metadata.annotations.get(names.CLUSTER, "") == snapshot.cluster_uid
+        if not is_ours or routers != sorted(document.spec.virtual_routers, key=_key):
             changed.append((document, FloatingIPNodeSpec(virtual_routers=routers)))
     return tuple(changed)
 
@@ -195,13 +199,22 @@ def _wants_document(name: str, snapshot: Snapshot) -> bool:
 
 
 def _is_over(document: FloatingIPNode, snapshot: Snapshot) -> bool:
-    """The Node is gone, and nothing is left that its agent could hold."""
-    if document.metadata.name in snapshot.node_of or document.spec.virtual_routers:
+    """The Node is gone, and nothing is left that its agent could hold, by its own word or by a human's."""
+    if document.metadata.name in snapshot.node_of:
         return False
-    if document.status is None:
-        return True
-    held = [router for router in document.status.virtual_routers if router.released_request_id is None]
-    return not held and (document.status.observed_generation or 0) >= document.metadata.generation
+    said = document.status.virtual_routers if document.status else []
+    held = {router.name for router in said if router.released_request_id is None}
+    if document.spec.virtual_routers:
+        return held.union(router.name for router in document.spec.virtual_routers) <= _forgotten(document, snapshot)
+    is_confirmed = document.status is None or snapshot.is_confirmed(document.metadata.name)
+    return not held and is_confirmed
+
+
+def _forgotten(document: FloatingIPNode, snapshot: Snapshot) -> set[str]:
+    """The FloatingIPs of which a human said that the node is off, be it that they are gone since."""
+    node, known = document.metadata.name, snapshot.floating_ip_of
+    going = {router.name for router in document.spec.virtual_routers if router.release and router.name not in known}
+    return going.union(name for name, entry in known.items() if node in snapshot.abandoned_by(entry))
 
 
 def _annotation(standing: Standing) -> tuple[FloatingIP, str | None] | None:

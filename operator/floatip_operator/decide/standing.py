@@ -6,6 +6,7 @@ import dataclasses
 from functools import cached_property
 
 from floatip_api import names, wire
+from floatip_api.conditions import Reason
 from floatip_api.v1alpha1 import FloatingIP, NodeEntry, VirtualRouter, VirtualRouterStatus
 
 from floatip_operator.decide import links, placement
@@ -108,10 +109,8 @@ class Standing:
     @cached_property
     def _run_unlisted(self) -> int | None:
         """The router ID that agents go on with, the Active's first."""
-        words = [said for routers in self.unlisted.values() for said in routers]
-        known = [
-            (said.state != "Active", said.virtual_router_id) for said in words if said.virtual_router_id is not None
-        ]
+        words = [said for routers in self.unlisted.values() for said in routers if not is_from_elsewhere(said)]
+        known = [(w.state != "Active", w.virtual_router_id) for w in words if w.virtual_router_id is not None]
         return min(known)[1] if known else None
 
     def has_taken_up(self, node: str) -> bool:
@@ -157,3 +156,8 @@ class Standing:
             }
             held[node] = specified | said
         return {node: values for node, values in held.items() if values}
+
+
+def is_from_elsewhere(said: VirtualRouterStatus) -> bool:
+    """Another cluster ordered it, which may have a FloatingIP of the same name."""
+    return any(warning.reason == Reason.OTHER_CLUSTER for warning in said.warnings)

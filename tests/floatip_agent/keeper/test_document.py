@@ -11,6 +11,7 @@ from floatip_agent.keeper.credentials import SecretName
 from floatip_agent.keeper.document import Accepted, Secrets, accept, without_document
 from floatip_agent.messages import Configure, decode, encode
 from floatip_agent.routing import RouteConfiguration, RuleConfiguration
+from floatip_api.names import CLUSTER
 
 PASSWORD = SecretName("elk-vrrp", "password")
 KNOWN = Secrets({PASSWORD: "tan124"}, {}, frozenset({"elk-vrrp"}))
@@ -27,8 +28,11 @@ def with_password(name: str = "elk", key: str = "password") -> dict[str, Any]:
     return entry(name, vrrp={"version": 2, "authentication": reference})
 
 
-def node(*entries: object, generation: int = 7, uid: str = "u1") -> dict[str, Any]:
-    return {"metadata": {"name": "n", "uid": uid, "generation": generation}, "spec": {"virtualRouters": list(entries)}}
+def node(*entries: object, generation: int = 7, uid: str = "u1", cluster: str = "") -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": "n", "uid": uid, "generation": generation}
+    if cluster:
+        metadata["annotations"] = {CLUSTER: cluster}
+    return {"metadata": metadata, "spec": {"virtualRouters": list(entries)}}
 
 
 def from_api(*documents: dict[str, Any] | None, secrets: Secrets = NONE) -> Accepted:
@@ -128,6 +132,44 @@ def test_an_older_document_that_says_what_runs_is_followed() -> None:
     accepted = from_api(node(entry("a"), entry("b"), generation=7), node(entry("b"), entry("a"), generation=5))
     assert names(accepted) == "a b"
     assert (accepted.generation, accepted.rewound_to, accepted.missing) == (5, None, frozenset())
+
+
+A, OF_C1, OF_C2 = entry("a"), node(entry("a"), cluster="c1"), node(uid="u2", generation=1, cluster="c2")
+
+
+@pytest.mark.parametrize(
+    ("documents", "other"),
+    [
+        ([OF_C1, OF_C2], "c1"),
+        ([OF_C1, None, OF_C2], "c1"),
+        ([OF_C1, OF_C2, node(entry("b"), uid="u2", generation=2, cluster="c2")], "c1"),
+        # an operator before the annotation, or after a roll-back
+        ([OF_C1, OF_C2, node(uid="u2", generation=2)], "c1"),
+        ([OF_C1, node(uid="u2", generation=1)], ""),
+        ([node(A), OF_C2], ""),
+        # in the same cluster, and home again
+        ([OF_C1, node(uid="u3", generation=1, cluster="c1")], ""),
+        ([OF_C1, OF_C2, node(uid="u1", generation=8, cluster="c1")], ""),
+        # the new cluster takes it up, and forgets it later
+        ([OF_C1, OF_C2, node(A, uid="u2", generation=2, cluster="c2"), node(uid="u2", generation=3, cluster="c2")], ""),
+    ],
+)
+def test_what_comes_from_another_cluster_is_known_as_that(documents: list[dict[str, Any] | None], other: str) -> None:
+    """Issue: "a node's disk moved to another cluster [...] clear conditions and Events, addresses stay"."""
+    accepted = from_api(*documents)
+    assert ("a", "IPv4") in accepted.routers
+    assert accepted.of_other_clusters.get(("a", "IPv4"), "") == other
+    reason, text = accepted.why_missing(("a", "IPv4"))
+    assert reason == ("OtherCluster" if other else "NotInDocument")
+    assert other in text
+    saved = document.save(accepted, "API", "n")
+    assert document.restore(saved, accepted.configuration({})) == accepted
+
+
+def test_an_engines_copy_of_another_document_does_not_tell_the_cluster() -> None:
+    """Both files are written one after the other, and an agent may end between."""
+    before, after = from_api(OF_C1), from_api(OF_C1, OF_C2)
+    assert document.restore(document.save(before, "API", "n"), after.configuration({})).cluster_uid == ""
 
 
 def test_in_static_mode_an_accepted_file_that_lacks_the_router_is_an_order() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from floatip_api import names
 from lab.control_plane import ControlPlane
 from lab.network import Host, Lan
 from lab.programs import Program, installed
@@ -68,10 +69,12 @@ class Agent:
         return self.keeper.wait(timeout=15)
 
     def write(self, *entries: dict[str, Any]) -> None:
+        """As the operator does it."""
+        cluster = self.cluster.get("namespace", "kube-system")["metadata"]["uid"]
         document = {
             "apiVersion": "floatip.dev/v1alpha1",
             "kind": "FloatingIPNode",
-            "metadata": {"name": self.name},
+            "metadata": {"name": self.name, "annotations": {names.CLUSTER: cluster}},
             "spec": {"virtualRouters": list(entries)},
         }
         self.cluster.apply(yaml.safe_dump(document))
@@ -264,7 +267,13 @@ def test_a_disk_from_another_cluster_is_served_on_and_said_until_a_release(agent
         agent.start_keeper()
         agent.write(entry("10.9.0.96", 53))
         agent.until_active("ip-53")
-        agent.until(lambda: agent.warnings("ip-51") == {"NotInDocument"}, "said in the new cluster")
+        agent.until(lambda: agent.warnings("ip-51") == {"OtherCluster"}, "said in the new cluster")
+        assert agent.warnings("ip-53") == set()
+        agent.end_keeper(kill=True)
+        agent.start_keeper()
+        agent.write(entry("10.9.0.96", 53), entry("10.9.0.97", 54))
+        agent.until_active("ip-54")
+        assert agent.warnings("ip-51") == {"OtherCluster"}, "an agent that is started again knows it, too"
         assert agent.host.holds("10.9.0.94")
         agent.write(entry("10.9.0.96", 53), entry(release={"requestID": "r1"}))
         agent.until(lambda: agent.router("ip-51").get("releasedRequestID") == "r1", "let go")

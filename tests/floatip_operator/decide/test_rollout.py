@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from floatip_api import names
+from floatip_api.v1alpha1 import FloatingIP
 from floatip_operator.decide.plan import decide
 from floatip_operator.decide.snapshot import Node
 from in_memory.cluster import document, floating_ip, router, said, snapshot, written
@@ -201,6 +202,29 @@ def test_a_document_ends_with_its_node_once_nothing_is_held() -> None:
     empty, busy = document("n1"), document("n2", [router()])
     plan = decide(snapshot([], [empty, busy], nodes=()))
     assert [entry.metadata.name for entry in plan.delete_documents] == ["n1"]
+
+
+FORGOTTEN: dict[str, Any] = {"metadata": {"annotations": {names.ABANDON: "n1"}}}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fields", "ends"),
+    [
+        ([floating_ip(**FORGOTTEN)], {}, True),
+        ([], {}, True),
+        ([floating_ip()], {}, False),
+        ([floating_ip(**FORGOTTEN), floating_ip("other", addresses=["10.0.0.101/24"])], {}, False),
+        ([floating_ip(**FORGOTTEN)], {"lease_ages": {"n1": 1.0}, "heard": frozenset({"n1"})}, False),
+        ([floating_ip(**FORGOTTEN)], {"nodes": (Node("n1"),)}, False),
+    ],
+    ids=["forgotten", "and the FloatingIP is gone", "not forgotten", "not for all", "heard again", "the Node is there"],
+)
+def test_or_by_a_humans_word(wanted: list[FloatingIP], fields: dict[str, Any], ends: bool) -> None:
+    """api.md: "It is deleted only when the Node is gone and its list is empty and confirmed, or by `floatip forget`"."""
+    routers = [router(name, release={"requestID": "r"}) for name in {"web", *(f.metadata.name for f in wanted)}]
+    dead = document("n1", routers, [said("Active")])
+    plan = decide(snapshot(wanted, [dead], **{"nodes": (), "lease_ages": {}, "heard": frozenset(), **fields}))
+    assert bool(plan.delete_documents) == ends
 
 
 def test_the_secrets_that_agents_must_read() -> None:

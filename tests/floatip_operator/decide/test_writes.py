@@ -57,6 +57,18 @@ def _edited(entry: FloatingIP) -> FloatingIP:
     return entry.model_copy(update={"spec": entry.spec.model_copy(update={"vrrp": vrrp}), "metadata": metadata})
 
 
+def test_a_document_says_which_cluster_wrote_it_once(settled: tuple[Snapshot, Agents]) -> None:
+    """An older operator wrote n07: it is written anew as it is, with the cluster's UID."""
+    world, _ = settled
+    unmarked = world.document_of["n07"].metadata.model_copy(update={"annotations": {"else": "stays"}})
+    documents = [
+        d.model_copy(update={"metadata": unmarked}) if d.metadata.name == "n07" else d for d in world.documents
+    ]
+    plan = decide(dataclasses.replace(world, documents=tuple(documents)))
+    ((document, spec),) = plan.specs
+    assert (document.metadata.name, spec) == ("n07", world.document_of["n07"].spec)
+
+
 def test_an_edit_writes_to_its_candidates_alone(settled: tuple[Snapshot, Agents]) -> None:
     world, agents = settled
     candidates = set(world.entries_of["f07"])
