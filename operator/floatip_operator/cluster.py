@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime
 import importlib.metadata
 import logging
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 
 from floatip_operator import agents
 from floatip_operator.decide import upgrade
-from floatip_operator.decide.snapshot import UNKNOWN_AFTER, Node, Snapshot
+from floatip_operator.decide.snapshot import UNKNOWN_AFTER, Node, Pod, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,16 @@ Object = dict[str, Any]
 Kind = TypeVar("Kind", FloatingIP, FloatingIPNode)
 _VERSION = importlib.metadata.version("floatip")
 _LEASE_PREFIX = names.agent_lease("")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _PodSeen:
+    """In one condition, since then (the cluster's clock). What the kubelet first said of its trouble stays: between two tries it says nothing,
+    or something else."""
+
+    condition: tuple[str, bool, bool]
+    since: float
+    trouble: str | None
 
 
 class Cluster:
@@ -40,7 +51,7 @@ class Cluster:
         self._read: dict[tuple[str, str], tuple[Object, FloatingIP | FloatingIPNode | None]] = {}
         """What was made of each object: a pass reads again only what has changed since the last one."""
         self._asked: dict[str, tuple[str, float]] = {}
-        self._pods_since: dict[str, tuple[object, float]] = {}
+        self._pods: dict[str, _PodSeen] = {}
         self._pods_gone: dict[str, float] = {}
 
     def replace(self, kind: str, objects: Iterable[Object]) -> None:
@@ -80,7 +91,7 @@ class Cluster:
             self._note_claims(name, {})
             self._note_asked(name, {})
         elif kind == "Pod" and gone is not None:
-            self._pods_since.pop(name, None)
+            self._pods.pop(name, None)
             self._pods_gone[gone["spec"]["nodeName"]] = self._clock()
         self.changed.set()
 
@@ -128,10 +139,7 @@ class Cluster:
             heard=frozenset(self._heard),
             unreadable=frozenset(self._objects.get(names.FLOATING_IP_NODE, {})) - {d.metadata.name for d in documents},
             claim_ages={key: now - at for key, at in self._claims.items()},
-            pods=tuple(
-                agents.read_pod(pod, now - self._pods_since[name][1])
-                for name, pod in sorted(self._objects.get("Pod", {}).items())
-            ),
+            pods=tuple(self._pod(name, now) for name in sorted(self._objects.get("Pod", {}))),
             asked_ages={node: now - at for node, (_, at) in self._asked.items()},
             pod_gone_ages={node: now - at for node, at in self._pods_gone.items()},
             version=_VERSION,
@@ -195,8 +203,15 @@ class Cluster:
     def _note_pod(self, name: str, pod: Object) -> None:
         read = agents.read_pod(pod, 0.0)
         condition = (read.uid, read.is_ready, read.is_leaving)
-        if self._pods_since.get(name, (None,))[0] != condition:
-            self._pods_since[name] = (condition, self._clock())
+        known = self._pods.get(name)
+        if known is None or known.condition != condition:
+            self._pods[name] = _PodSeen(condition, self._clock(), read.trouble)
+        elif known.trouble is None:
+            self._pods[name] = dataclasses.replace(known, trouble=read.trouble)
+
+    def _pod(self, name: str, now: float) -> Pod:
+        seen = self._pods[name]
+        return dataclasses.replace(agents.read_pod(self._objects["Pod"][name], now - seen.since), trouble=seen.trouble)
 
 
 def _document(entry: Object) -> Any:

@@ -18,12 +18,12 @@ class Picture:
         self.cluster = Cluster(lambda: self.now)
         self._version = 0
 
-    def pod(self, *, ready: bool = True, leaving: bool = False, uid: str = "u1") -> None:
+    def pod(self, *, ready: bool = True, leaving: bool = False, uid: str = "u1", waits: str | None = None) -> None:
         gone = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if leaving else {}
         condition = {"type": "Ready", "status": "True" if ready else "False"}
-        self._put(
-            "Pod", {"name": "p", "uid": uid, "labels": LABELS, **gone}, {"nodeName": "n1"}, {"conditions": [condition]}
-        )
+        container = {"name": "engine", "state": {"waiting": {"reason": waits}} if waits else {"running": {}}}
+        status = {"conditions": [condition], "containerStatuses": [container]}
+        self._put("Pod", {"name": "p", "uid": uid, "labels": LABELS, **gone}, {"nodeName": "n1"}, status)
 
     def document(self, *requests: str) -> None:
         entry = {"name": "web", "virtualRouterID": 51, "addresses": ["10.0.0.100/24"], "priority": 200}
@@ -57,6 +57,26 @@ def test_a_pods_age_is_that_of_its_condition() -> None:
     assert picture.look(7).pods[0].age == 7
     picture.pod(ready=False, uid="u2")
     assert picture.look(1).pods[0].age == 1, "another Pod of the same name"
+
+
+def test_what_the_kubelet_said_of_a_pod_stays_until_it_is_ready_or_another_one() -> None:
+    """A container that exits again and again runs for a moment each time, and of a pull nothing is known while it is tried again: said
+    anew each time, a roll-out that stands still would tell of it for ever."""
+    picture = Picture()
+    for waits, said in (
+        ("ContainerCreating", None),
+        ("CrashLoopBackOff", "container engine: CrashLoopBackOff"),
+        (None, "container engine: CrashLoopBackOff"),
+        ("ImagePullBackOff", "container engine: CrashLoopBackOff"),
+    ):
+        picture.pod(ready=False, waits=waits)
+        assert picture.look(1).pods[0].trouble == said
+    picture.pod(ready=False, uid="u2")
+    assert picture.look(1).pods[0].trouble is None
+    picture.pod(ready=False, uid="u2", waits="ErrImageNeverPull")
+    assert picture.look(1).pods[0].trouble == "container engine: ErrImageNeverPull"
+    picture.pod(uid="u2")
+    assert picture.look(1).pods[0].trouble is None
 
 
 def test_a_node_without_a_pod_since_when() -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import tarfile
 import tempfile
 from pathlib import Path
 
 from lab import cache, debian
-from lab.image import Image
+from lab.image import Image, add
 from lab.image_parts import SUITE, UNUSED, ImageError
 
 NAME = "localhost/nginx:lab"
@@ -38,8 +37,8 @@ def fetch() -> None:
         except debian.DebianError as error:
             raise ImageError(str(error)) from error
         with tarfile.open(layer, "a") as tar:
-            _add(tar, "./etc/passwd", PASSWD)
-            _add(tar, "./etc/group", GROUP)
+            add(tar, "./etc/passwd", PASSWD)
+            add(tar, "./etc/group", GROUP)
         _save(new, layer)
 
 
@@ -54,15 +53,9 @@ def _save(archive: Path, layer: Path) -> None:
     }
     manifest = [{"Config": "config.json", "RepoTags": [NAME], "Layers": ["layer.tar"]}]
     with tarfile.open(archive, "w") as tar:
-        _add(tar, "config.json", json.dumps(configuration).encode())
-        _add(tar, "manifest.json", json.dumps(manifest).encode())
+        add(tar, "config.json", json.dumps(configuration).encode())
+        add(tar, "manifest.json", json.dumps(manifest).encode())
         tar.add(layer, "layer.tar")
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size, member.mode = len(content), 0o644
-    tar.addfile(member, io.BytesIO(content))
 
 
 def _archive() -> Path:
