@@ -29,8 +29,8 @@ _LEASE_PREFIX = names.agent_lease("")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _PodSeen:
-    """In one condition, since then (the cluster's clock). What the kubelet first said of its trouble stays: between two tries it says nothing,
-    or something else."""
+    """In one condition, since then (the cluster's clock). What the kubelet first said of its trouble stays: between two tries it says
+    nothing, or something else."""
 
     condition: tuple[str, bool, bool]
     since: float
@@ -127,6 +127,8 @@ class Cluster:
     ) -> Snapshot:
         now = self._clock()
         documents = tuple(self._parsed(FloatingIPNode, names.FLOATING_IP_NODE))
+        read = {document.metadata.name for document in documents}
+        unreadable = {n: entry for n, entry in self._objects.get(names.FLOATING_IP_NODE, {}).items() if n not in read}
         nodes = list(self._objects.get("Node", {}).values())
         pod_ranges = {text for node in nodes for text in node["spec"].get("podCIDRs", [])}
         return Snapshot(
@@ -137,7 +139,8 @@ class Cluster:
             nodes=tuple(map(_node, nodes)),
             lease_ages={node: now - at for node, (_, at) in self._renewals.items()},
             heard=frozenset(self._heard),
-            unreadable=frozenset(self._objects.get(names.FLOATING_IP_NODE, {})) - {d.metadata.name for d in documents},
+            unreadable=frozenset(unreadable),
+            unread=frozenset(name for entry in unreadable.values() for name in _listed(entry)),
             claim_ages={key: now - at for key, at in self._claims.items()},
             pods=tuple(self._pod(name, now) for name in sorted(self._objects.get("Pod", {}))),
             asked_ages={node: now - at for node, (_, at) in self._asked.items()},
@@ -220,6 +223,11 @@ def _document(entry: Object) -> Any:
     if "status" not in entry:
         return document
     return document.model_copy(update={"status": FloatingIPNodeStatus.from_newer(entry["status"], [])})
+
+
+def _listed(document: Object) -> Iterable[str]:
+    """The FloatingIPs of its entries, also of a document that cannot be read as a whole."""
+    return (str(router.get("name")) for router in document.get("spec", {}).get("virtualRouters", []))
 
 
 def _node(entry: Object) -> Node:

@@ -12,7 +12,7 @@ from floatip_api import names
 from floatip_api.v1alpha1 import FloatingIPNode
 from floatip_operator.cluster import Cluster
 from floatip_operator.decide.plan import decide
-from floatip_operator.decide.snapshot import Snapshot
+from floatip_operator.decide.snapshot import Node, Snapshot
 from in_memory.cluster import document, floating_ip, router, said, snapshot
 
 OLDER = Path(__file__).parents[1] / "fixtures" / "0.1.0"
@@ -62,6 +62,24 @@ def test_a_newer_operators_spec_is_left_alone() -> None:
     other = node()
     other["spec"]["virtualRouters"][0]["color"] = "red"
     assert seen(other).unreadable == {"n1"}
+
+
+def test_what_such_a_node_takes_part_in_is_left_as_it_is() -> None:
+    """While CRDs are newer than the operator, some documents have fields that it does not know. Decided without their nodes, a floating IP
+    would get other candidates with the priorities of those, and would be said to be held by nobody."""
+    alone = floating_ip("alone", virtualRouterID=52, addresses=["10.0.0.101/24"], nodes=[{"name": "n1"}])
+    entries = [router("alone", virtualRouterID=52, addresses=["10.0.0.101/24"]), router()]
+    documents = [document("n1", entries), document("n2", [router(priority=180)]), document("n3")]
+    manifests = [entry.to_manifest() for entry in documents]
+    manifests[1]["spec"]["virtualRouters"][0]["color"] = "red"
+    read = seen(*manifests)
+    assert read.unreadable == {"n2"}
+    assert read.unread == {"web"}
+    nodes = tuple(Node(entry.metadata.name) for entry in documents)
+    two = [alone, floating_ip(virtualRouterID=51)]
+    plan = decide(snapshot(two, read.documents, nodes=nodes, unreadable=read.unreadable, unread=read.unread))
+    assert [entry.metadata.name for entry, _ in plan.statuses] == ["alone"]
+    assert plan.specs == ()
 
 
 def accepted(

@@ -50,6 +50,11 @@ def decide(snapshot: Snapshot) -> Plan:
     entries = {node: handover.with_leave(routers, step.asked.get(node)) for node, routers in unowned.items()}
     statuses, events, add, remove = [], [], [], []
     for standing in standings:
+        if standing.name in snapshot.unread:
+            # What becomes of it depends on a node of which nothing is known: it is left as it is, and as it is told.
+            for node, routers in standing.entries.items():
+                entries.setdefault(node, []).extend(routers)
+            continue
         verdict, own = _one(standing, standings, refusals, chosen, snapshot)
         leaving = handover.for_move(standing, snapshot)
         if standing.name not in step.lonely:

@@ -86,6 +86,8 @@ class Snapshot:
     """Nodes whose Lease this operator has seen to be renewed: a Lease that was there at its start may be a dead agent's."""
     unreadable: frozenset[str] = frozenset()
     """Nodes whose FloatingIPNode is there and cannot be read: nothing is known of what they hold."""
+    unread: frozenset[str] = frozenset()
+    """FloatingIPs that have an entry in one of those."""
     claim_ages: Mapping[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     pods: tuple[Pod, ...] = ()
     asked_ages: Mapping[str, float] = dataclasses.field(default_factory=dict)
