@@ -10,6 +10,7 @@ from typing import Any
 
 from floatip_api import names, v1alpha1
 
+from floatip_agent.keeper import declared
 from floatip_agent.keeper.api_server import AWAY, ApiServer, Backoff, Refusal, describe
 from floatip_agent.keeper.document import NOT_IN_DOCUMENT, Accepted, RouterKey, Running
 from floatip_agent.keeper.logs import Sparing
@@ -18,6 +19,8 @@ from floatip_agent.messages import RouterState
 
 WRITE_AT_MOST_EVERY = 1.0
 """Seconds: a trailing edge follows, so that the last word is always written."""
+SCHEMA_FOR = 60.0
+"""Seconds for which a CRD that is older than this agent is taken to be so."""
 NOT_FOUND, CONFLICT = 404, 409
 
 _VERSION = importlib.metadata.version("floatip")
@@ -193,6 +196,8 @@ class StatusWriter:
         self._written: v1alpha1.FloatingIPNodeStatus | None = None
         self._written_to = ""
         self._sparing = Sparing()
+        self._schema: dict[str, Any] = {}
+        self._schema_until = 0.0
 
     async def run(self) -> None:
         backoff = Backoff(longest=5.0)
@@ -219,10 +224,27 @@ class StatusWriter:
             "status": status.to_manifest(),
         }
         try:
-            await self._server.apply(self._path, document)
+            await self._apply(document)
         except (Refusal, *AWAY) as error:
             self._sparing.warning("status", f"the status could not be written: {describe(error)}")
             # An object that is gone, or made anew, is the document's source's to notice; then there is a new uid.
             return isinstance(error, Refusal) and error.code in {NOT_FOUND, CONFLICT}
         self._written, self._written_to = status, uid
         return True
+
+    async def _apply(self, document: dict[str, Any]) -> None:
+        """While the CRDs are older than this agent, without what they do not know."""
+        now = asyncio.get_running_loop().time()
+        if now < self._schema_until:
+            document = {**document, "status": declared.declared(document["status"], self._schema)}
+        try:
+            await self._server.apply(self._path, document)
+        except Refusal as error:
+            if now < self._schema_until or not declared.is_too_new(str(error)):
+                raise
+            self._sparing.warning(
+                "CRDs", f"the CRDs are older than this agent, the status lacks what they do not know: {error}"
+            )
+            self._schema = declared.status_schema(await self._server.get(declared.PATH))
+            self._schema_until = now + SCHEMA_FOR
+            await self._apply(document)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from floatip_api import names
-from lab.control_plane import ControlPlane
+from lab.control_plane import CRDS, ControlPlane
 from lab.network import Host, Lan
 from lab.programs import Program, installed
 from lab.tokens import Tokens
@@ -304,3 +304,21 @@ def test_a_full_disk_is_said_and_served_on_with_and_the_copy_follows_when_there_
         agent.end_keeper(kill=True)
         agent.engine.kill()
         subprocess.run(["umount", str(state)], check=True)
+
+
+def test_an_agent_is_heard_under_older_crds(agent: Agent) -> None:
+    """As after `helm rollback`: the CRDs, and the operator, are older than the agents until these are replaced too."""
+    whole = CRDS / "floatingipnodes.yaml"
+    older = yaml.safe_load(whole.read_text())
+    status = older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
+    for name in ("digest", "addresses", "warnings"):
+        del status["virtualRouters"]["items"]["properties"][name]
+    del status["ignoredFields"]
+    agent.cluster.apply(yaml.safe_dump(older))
+    try:
+        agent.write(entry())
+        agent.until_active("ip-51")
+        assert "digest" not in agent.router("ip-51")
+        assert "the CRDs are older than this agent" in agent.log.read_text()
+    finally:
+        agent.cluster.apply(whole)
