@@ -21,7 +21,7 @@ from kubernetes.aio import client, config
 from prometheus_client import generate_latest
 from pydantic import ValidationError
 
-from floatip_operator import check, handlers, kube, uninstall
+from floatip_operator import check, handlers, kube, renewals, uninstall
 from floatip_operator.agents import AgentSettings
 from floatip_operator.cluster import Cluster
 from floatip_operator.decide.snapshot import EXCLUDED
@@ -69,6 +69,7 @@ async def _run(settings: Settings, metrics_address: str) -> int:
         leadership = Leadership(api, f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}")
         # A replica that waits sees what the leader sees: how long agents have been silent it knows from then on.
         watching = asyncio.create_task(handlers.watch(cluster, settings.namespace, reconciler.listed))
+        following = asyncio.create_task(renewals.follow(api, cluster))
         observing = asyncio.create_task(reconciler.observe())
         try:
             if not await _first(leadership.acquire(), stop, watching):
@@ -79,9 +80,9 @@ async def _run(settings: Settings, metrics_address: str) -> int:
             await leadership.give_up()
             return ended
         finally:
-            for task in (observing, watching):
+            for task in (observing, following, watching):
                 task.cancel()
-            await asyncio.gather(observing, watching, return_exceptions=True)
+            await asyncio.gather(observing, following, watching, return_exceptions=True)
             await runner.cleanup()
 
 

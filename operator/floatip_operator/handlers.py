@@ -21,7 +21,6 @@ _KINDS = (
     ((names.GROUP, names.VERSION, names.FLOATING_IPS), names.FLOATING_IP),
     ((names.GROUP, names.VERSION, names.FLOATING_IP_NODES), names.FLOATING_IP_NODE),
     (("", "v1", "nodes"), "Node"),
-    (("coordination.k8s.io", "v1", "leases"), "Lease"),
     (("", "v1", "pods"), "Pod"),
 )
 

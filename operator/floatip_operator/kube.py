@@ -9,7 +9,7 @@ import datetime
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,10 @@ _SERVICE_RANGES = "/apis/networking.k8s.io/v1/servicecidrs"
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _PAGE = 500
-_TIMEOUT = 15
+_TIMEOUT = aiohttp.ClientTimeout(total=15)
+_WATCH_SECONDS = 240
+_SILENT = aiohttp.ClientTimeout(total=_WATCH_SECONDS + 30, sock_read=30)
+"""A watch on which nothing comes for so long may be a dead connection."""
 _EVENT_LENGTH = 1024
 """Characters of a message: an Event is read in a line."""
 
@@ -93,6 +96,29 @@ class Kube:
             token = page["metadata"].get("continue", "")
             if not token:
                 return found
+
+    async def list_now(self, path: str) -> tuple[list[Object], str]:
+        """Every object in one answer, and the version from which `changes` goes on."""
+        found = await self._request("GET", path)
+        return found["items"], found["metadata"]["resourceVersion"]
+
+    async def changes(self, path: str, version: str) -> AsyncIterator[tuple[str, Object]]:
+        """What happens to the objects after that version, as (ADDED, MODIFIED or DELETED, object), until the server ends it or nothing
+        comes any more."""
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(_WATCH_SECONDS)}
+        response = await self._send("GET", path, query, timeout=_SILENT)
+        if response.status != 200:
+            raise ApiError(response.status, f"GET {path}: HTTP {response.status}")
+        try:
+            async for line in response.response.content:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    return
+                yield event["type"], event["object"]
+        except aiohttp.ClientError as error:
+            raise ConnectionError(f"GET {path}: {error or type(error).__name__}") from error
+        finally:
+            response.response.close()
 
     async def get(self, path: str) -> Object | None:
         try:
@@ -182,9 +208,8 @@ class Kube:
         path = f"{pods(self.namespace)}/{name}"
         return await self._request("DELETE", path, body={"preconditions": {"uid": uid}})
 
-    async def record_event(self, about: Object, kind: str, reason: str, message: str) -> None:
-        """About an object, named as `involvedObject` names it; `kind` is Normal or Warning. One that is there already is counted again."""
-        event = _event(about, kind, reason, message)
+    async def record_event(self, event: Object) -> None:
+        """One that is there already is counted again."""
         path = f"/api/v1/namespaces/{event['metadata']['namespace']}/events"
         try:
             await self._request("POST", path, body=event)
@@ -247,14 +272,9 @@ class Kube:
         body: Object | None = None,
         content: str = "application/json",
     ) -> Object:
-        headers = {"Content-Type": content, "Accept": "application/json"}
-        parameters = [(key, value) for key, value in (query or {}).items() if value]
-        serialized = await self._api.param_serialize(
-            method, path, query_params=parameters, header_params=headers, body=body, auth_settings=["BearerToken"]
-        )
+        response = await self._send(method, path, query, body, content)
         try:
-            response = await self._api.call_api(*serialized, _request_timeout=_TIMEOUT)
-            text = await response.read()  # type: ignore[no-untyped-call]
+            text = await response.read()
         except aiohttp.ClientError as error:  # a server that dies in the middle of an answer is no OSError there
             raise ConnectionError(f"{method} {path}: {error or type(error).__name__}") from error
         try:
@@ -265,9 +285,30 @@ class Kube:
             raise ApiError(response.status, answer.get("message", f"{method} {path}: HTTP {response.status}"))
         return dict(answer)
 
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content: str = "application/json",
+        timeout: aiohttp.ClientTimeout = _TIMEOUT,  # noqa: ASYNC109 - the client library's own
+    ) -> Any:
+        """The answer's head; its body is still to be read."""
+        headers = {"Content-Type": content, "Accept": "application/json"}
+        parameters = [(key, value) for key, value in (query or {}).items() if value]
+        serialized = await self._api.param_serialize(
+            method, path, query_params=parameters, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        try:
+            return await self._api.call_api(*serialized, _request_timeout=timeout)
+        except aiohttp.ClientError as error:
+            raise ConnectionError(f"{method} {path}: {error or type(error).__name__}") from error
 
-def _event(about: Object, kind: str, reason: str, message: str) -> Object:
-    """Named by what it says: what happens again is counted on the same object. About objects without a namespace it lives in `default`."""
+
+def event(about: Object, kind: str, reason: str, message: str) -> Object:
+    """About an object, which is named as `involvedObject` names it; `kind` is Normal or Warning. The Event is named by what it says: what
+    happens again is counted on the same one. About objects without a namespace it lives in `default`."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     digest = hashlib.sha256("\n".join((about["uid"], kind, reason, message)).encode()).hexdigest()[:16]
     return {

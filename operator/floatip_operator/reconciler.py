@@ -17,6 +17,7 @@ from floatip_operator.decide.events import Event
 from floatip_operator.decide.plan import Plan, decide
 from floatip_operator.decide.snapshot import Snapshot
 from floatip_operator.metrics import Metrics
+from floatip_operator.recording import Recorder
 from floatip_operator.rollout import Rollout
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,8 @@ class Reconciler:
         self._service_ranges: list[str] = []
         self._granted: frozenset[str] | None = None
         self._daemon_set = agents.daemon_set(settings.agents, settings.namespace) if settings.agents else None
-        self._rollout = Rollout(api, cluster)
+        self._events = Recorder(api)
+        self._rollout = Rollout(api, cluster, self._events)
         self._told: frozenset[Event] = frozenset()
         """Of strays, since the last whole list: Events end after an hour, what they tell of may last."""
         self.turned_at = 0.0
@@ -85,6 +87,11 @@ class Reconciler:
 
     async def run(self) -> None:
         """For ever. An API server that is away costs time, never state."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._events.run())
+            group.create_task(self._passes())
+
+    async def _passes(self) -> None:
         loop = asyncio.get_running_loop()
         self.turned_at = loop.time()
         resync_at, delay = 0.0, 0.5
@@ -135,7 +142,7 @@ class Reconciler:
         if not await self._api.has_agent_policy():
             text = f"the ValidatingAdmissionPolicy {names.AGENT_POLICY} or its binding is missing: an agent could write for another node"
             log.error(text)
-            await self._api.record_event(rollout.identity(daemon_set), "Warning", "PolicyMissing", text)
+            self._events.record(rollout.identity(daemon_set), "Warning", "PolicyMissing", text)
 
     async def _list(self) -> None:
         """Whole lists first: a decision made before every list is known would take nodes for gone."""
@@ -143,11 +150,12 @@ class Reconciler:
         self._service_ranges = await self._api.service_ranges()
         for kind, path in (
             ("Node", kube.NODES),
-            ("Lease", kube.leases(self._settings.namespace)),
             (names.FLOATING_IP_NODE, kube.FLOATING_IP_NODES),
             (names.FLOATING_IP, kube.FLOATING_IPS),
         ):
             self._cluster.replace(kind, await self._api.list_all(path))
+        leases, _ = await self._api.list_now(kube.leases(self._settings.namespace))
+        self._cluster.replace("Lease", leases)
         pods = await self._api.list_all(kube.pods(self._settings.namespace))
         self._cluster.replace("Pod", filter(agents.is_agent, pods))
         self.listed.set()
@@ -194,7 +202,9 @@ class Reconciler:
         await _all([self._finalizer(floating_ip, present=False) for floating_ip in plan.remove_finalizer])
         await _all([self._annotate(floating_ip, value) for floating_ip, value in plan.heard_again])
         await _all([self._tell(floating_ip, status, plan.events) for floating_ip, status in plan.statuses])
-        await _all([self._record(event) for event in plan.strays if event not in self._told])
+        for event in plan.strays:
+            if event not in self._told:
+                self._record(event)
         self._told = frozenset(plan.strays)
         await _all([self._rollout.carry_out(plan.rollout)])
 
@@ -208,12 +218,12 @@ class Reconciler:
         await self._keep(names.FLOATING_IP, written)
         for event in events:
             if event.uid == floating_ip.metadata.uid:
-                await self._record(event)
+                self._record(event)
 
-    async def _record(self, event: Event) -> None:
+    def _record(self, event: Event) -> None:
         log.info("%s: %s: %s", event.name, event.reason, event.message)
         about = {"apiVersion": names.API_VERSION, "kind": event.kind, "name": event.name, "uid": event.uid}
-        await self._api.record_event(about, event.type, event.reason, event.message)
+        self._events.record(about, event.type, event.reason, event.message)
 
     async def _finalizer(self, floating_ip: FloatingIP, *, present: bool) -> None:
         others = [name for name in floating_ip.metadata.finalizers if name != names.FINALIZER]

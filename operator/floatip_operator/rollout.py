@@ -10,6 +10,7 @@ from floatip_api import names
 from floatip_operator import kube
 from floatip_operator.cluster import Cluster
 from floatip_operator.decide.upgrade import Step
+from floatip_operator.recording import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +26,10 @@ def identity(daemon_set: Object) -> Object:
 class Rollout:
     """What was told last stands in an annotation of the DaemonSet: a restarted operator does not tell it again."""
 
-    def __init__(self, api: kube.Kube, cluster: Cluster) -> None:
+    def __init__(self, api: kube.Kube, cluster: Cluster, events: Recorder) -> None:
         self._api = api
         self._cluster = cluster
+        self._events = events
         self._daemon_set: Object | None = None
 
     def take(self, daemon_set: Object) -> None:
@@ -50,7 +52,7 @@ class Rollout:
         about = identity(daemon_set)
         if stopped is None:
             log.info("roll-out: goes on")
-            await self._api.record_event(about, "Normal", "RolloutGoesOn", "nothing keeps it any more")
+            self._events.record(about, "Normal", "RolloutGoesOn", "nothing keeps it any more")
         else:
             log.warning("roll-out: stopped at %s", stopped)
-            await self._api.record_event(about, "Warning", "RolloutStopped", f"stopped at {stopped}")
+            self._events.record(about, "Warning", "RolloutStopped", f"stopped at {stopped}")

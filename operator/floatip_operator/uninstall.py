@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 
 from floatip_api import names
 
-from floatip_operator import handlers, kube
+from floatip_operator import handlers, kube, renewals
 from floatip_operator.cluster import Cluster
 from floatip_operator.decide import leaving
 from floatip_operator.decide.plan import Plan
@@ -53,7 +53,8 @@ async def run(api: kube.Kube, settings: Settings, timeout: float) -> int:  # noq
         await progress.settled.wait()
 
     async def work() -> None:
-        await _beside(let_go(), reconciler.run(), handlers.watch(cluster, settings.namespace, reconciler.listed))
+        watches = handlers.watch(cluster, settings.namespace, reconciler.listed), renewals.follow(api, cluster)
+        await _beside(let_go(), reconciler.run(), *watches)
         await _again_until_done(lambda: _remove(api, settings, progress.living))
 
     try:
