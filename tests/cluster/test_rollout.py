@@ -12,7 +12,6 @@ import pytest
 from cluster.conftest import ADDRESS, FLOATING_IP, World
 from floatip_api import names
 from lab import images
-from lab.images import TAG
 from lab.installation import CHART, NAMESPACE, RELEASE
 from lab.prober import Prober, Window
 from lab.waiting import throughout, until
@@ -28,9 +27,6 @@ MARGIN = 0.2
 REPLACED = 20.0
 """Seconds, generously: a Pod ends, the next one is made and starts, and nobody advertises for an Active_Down_Interval."""
 DIGEST = "floatip.dev/settings-digest"
-CRASHING = b"#!/opt/floatip/bin/python3\nraise SystemExit('a new version that does not work')\n"
-"""Starts, and exits."""
-PROGRAM = "opt/floatip/bin/floatip-agent"
 
 
 class Clients:
@@ -117,10 +113,7 @@ def test_a_missing_image_stops_it_and_is_said(world: World, clients: Clients) ->
 
 def test_so_does_an_image_that_starts_and_exits(world: World, clients: Clients) -> None:
     """In place of the missing one: what does not work is replaced at once."""
-    agent = images.built().agent
-    crashing = agent.with_files(
-        agent.name.replace(TAG, "crashing"), world.lan.folder / "crashing.tar", {PROGRAM: CRASHING}
-    )
+    crashing = images.crashing(world.lan.folder)
     for node in world.installed.nodes.values():
         node.load([crashing])
     before = _uids(world)

@@ -22,6 +22,7 @@ from lab.image_parts import ROOT, ImageError
 SOURCES = ("crds", "nodeagent", "operator", "cli", "image", "requirements")
 PAUSE = "localhost/pause:1"
 TAG = "lab"
+CRASHING = b"#!/opt/floatip/bin/python3\nraise SystemExit('a new version that does not work')\n"
 KEPT_FOR = 3600.0
 """Seconds: what was built of other sources before that goes with the next build."""
 
@@ -82,6 +83,12 @@ def built(source: Path = ROOT, tag: str = TAG) -> Images:
         operator=Image(_name("operator", tag), folder / "operator.tar"),
         pause=Image(PAUSE, folder / "pause.tar"),
     )
+
+
+def crashing(folder: Path) -> Image:
+    """An agent's image, in this folder, whose program starts and exits."""
+    name = _name("agent", "crashing")
+    return built().agent.with_files(name, folder / "crashing.tar", {"opt/floatip/bin/floatip-agent": CRASHING})
 
 
 class _Build:

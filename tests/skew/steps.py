@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import time
 
-from lab.installation import RELEASE
+from floatip_api import names
+from lab import images
+from lab.image import Image
+from lab.installation import NAMESPACE, RELEASE
 from lab.waiting import until
 from skew.world import ACTIVE_DOWN, ADDED, MARGIN, NAMES, NODES, World
 
@@ -24,8 +27,7 @@ class StepError(Exception):
 def operator_first(world: World) -> None:
     """Our operator, chart and CRDs; the agents' image stays the other release's, in Pods as our operator makes them."""
     with world.step("our operator, the other's agents (started anew from our settings)", most=MOVED):
-        _, tag = _image(world.ours.images.operator.name)
-        world.upgrade(world.ours, REUSED, f"--set=image.operator.tag={tag}")
+        world.upgrade(world.ours, REUSED, f"--set=image.operator.tag={_tag(world.ours.images.operator)}")
         until(lambda: _is_led_by_new(world), 120, "our operator has written the DaemonSet")
         world.wait_for_agents(world.other)
 
@@ -39,8 +41,24 @@ def ours_with_others_agents(world: World) -> None:
 
 def forward(world: World) -> None:
     with world.step("the agents become ours, node by node", most=MOVED):
-        _, tag = _image(world.ours.images.agent.name)
-        world.upgrade(world.ours, REUSED, f"--set=image.agent.tag={tag}")
+        world.upgrade(world.ours, REUSED, f"--set=image.agent.tag={_tag(world.ours.images.agent)}")
+        world.wait_for_agents(world.ours)
+
+
+def broken(world: World) -> None:
+    """Three nodes: the first gets it, the other two stay as they are."""
+    crashing = images.crashing(world.folder)
+    for node in world.installed.nodes.values():
+        node.load([crashing])
+    with world.step("an image of ours that crashes, then the one before", most=MOVED):
+        world.upgrade(world.ours, REUSED, f"--set=image.agent.tag={_tag(crashing)}")
+        until(lambda: "CrashLoopBackOff" in _stopped(world), 120, "the roll-out says why it stopped")
+        time.sleep(30)
+        told = [name for name in NAMES if world.condition(name, "Degraded")[1] == "RolloutStopped"]
+        tags = sorted(tag for tag, _ in world.agents().values())
+        if tags != [_tag(crashing), *2 * [_tag(world.ours.images.agent)]] or told != list(NAMES):
+            raise StepError(f"the agents are {tags}, {told} say that it stopped")
+        world.upgrade(world.ours, REUSED, f"--set=image.agent.tag={_tag(world.ours.images.agent)}")
         world.wait_for_agents(world.ours)
 
 
@@ -65,8 +83,7 @@ def saved_copies(world: World) -> None:
 
 def backward(world: World) -> None:
     with world.step("the agents become the other's again, by our operator", most=MOVED):
-        _, tag = _image(world.other.images.agent.name)
-        world.upgrade(world.ours, REUSED, f"--set=image.agent.tag={tag}")
+        world.upgrade(world.ours, REUSED, f"--set=image.agent.tag={_tag(world.other.images.agent)}")
         world.wait_for_agents(world.other)
 
 
@@ -116,6 +133,7 @@ STEPS = (
     operator_first,
     ours_with_others_agents,
     forward,
+    broken,
     saved_copies,
     backward,
     plainly,
@@ -165,10 +183,15 @@ def _ask_for_news(world: World) -> None:
 
 def _is_led_by_new(world: World) -> bool:
     """Only ours gives the Pods its settings' digest."""
-    template = world.plane.get("daemonset", "-n", "floatip-system", "floatip-agent")["spec"]["template"]
+    template = world.plane.get("daemonset", "-n", NAMESPACE, "floatip-agent")["spec"]["template"]
     return "floatip.dev/settings-digest" in template["metadata"].get("annotations", {})
 
 
-def _image(name: str) -> tuple[str, str]:
-    repository, _, tag = name.rpartition(":")
-    return repository, tag
+def _stopped(world: World) -> str:
+    """Where and why the roll-out stands still; empty: it does not."""
+    annotations = world.plane.get("daemonset", "-n", NAMESPACE, "floatip-agent")["metadata"].get("annotations", {})
+    return str(annotations.get(names.ROLLOUT_STOPPED, ""))
+
+
+def _tag(image: Image) -> str:
+    return image.name.rpartition(":")[2]
