@@ -28,7 +28,7 @@ def operator_first(world: World) -> None:
     """Our operator, chart and CRDs; the agents' image stays the other release's, in Pods as our operator makes them."""
     with world.step("our operator, the other's agents (started anew from our settings)", most=MOVED):
         world.upgrade(world.ours, REUSED, f"--set=image.operator.tag={_tag(world.ours.images.operator)}")
-        until(lambda: _is_led_by_new(world), 120, "our operator has written the DaemonSet")
+        until(world.settings_digest, 120, "our operator has written the DaemonSet")
         world.wait_for_agents(world.other)
 
 
@@ -97,7 +97,7 @@ def rolled_back(world: World) -> None:
     """The operator and the CRDs of before; 0.1.0 replaces no Pods, so the agents stay ours."""
     with world.step("helm rollback: the other's operator and CRDs, our agents", most=STILL, still=NAMES):
         world.installed.helm("rollback", RELEASE, "1", "--wait", "--timeout=120s")
-        until(lambda: not _is_led_by_new(world), 120, "the other's operator has written the DaemonSet")
+        until(lambda: not world.settings_digest(), 120, "the other's operator has written the DaemonSet")
         time.sleep(20)
         world.wait_for_agents(world.ours)
 
@@ -179,12 +179,6 @@ def _ask_for_news(world: World) -> None:
         raise StepError(f"UnsupportedByAgents names another field: {message}")
     world.plane.kubectl("patch", "fip", "pair", "--type=merge", "-p", '{"spec": {"linkDamping": null}}')
     world.wait_until_usual()
-
-
-def _is_led_by_new(world: World) -> bool:
-    """Only ours gives the Pods its settings' digest."""
-    template = world.plane.get("daemonset", "-n", NAMESPACE, "floatip-agent")["spec"]["template"]
-    return "floatip.dev/settings-digest" in template["metadata"].get("annotations", {})
 
 
 def _stopped(world: World) -> str:

@@ -24,6 +24,7 @@ MARGIN = 0.2
 ACTIVE_DOWN = 3 + (256 - 100) / 256
 """Seconds, RFC 9568 6.1, of the lowest of the given priorities at a period of 1 s."""
 PATIENCE = 240.0
+DIGEST = "floatip.dev/settings-digest"
 QUIET = {
     "Accepted": "True",
     "Allocated": "True",
@@ -156,14 +157,22 @@ class World:
         self._outside.run(["env", f"KUBECONFIG={self.plane.kubeconfig}", installed("floatip"), *arguments], timeout=90)
 
     def agents(self) -> dict[str, tuple[str, bool]]:
-        """By node, the tag of its agent's image and whether all of it is Ready."""
+        """By node, the tag of its agent's image, and whether it is Ready and was made as the DaemonSet is now."""
+        wanted = self.settings_digest()
         found = {}
         for pod in self.installed.pods("floatip-agent"):
             tag = pod["spec"]["containers"][0]["image"].rpartition(":")[2]
             statuses = pod.get("status", {}).get("containerStatuses", [])
             is_ready = bool(statuses) and all(status["ready"] for status in statuses)
-            found[pod["spec"]["nodeName"]] = (tag, is_ready and "deletionTimestamp" not in pod["metadata"])
+            metadata = pod["metadata"]
+            is_new = not wanted or metadata.get("annotations", {}).get(DIGEST) == wanted
+            found[pod["spec"].get("nodeName", "")] = (tag, is_ready and is_new and "deletionTimestamp" not in metadata)
         return found
+
+    def settings_digest(self) -> str:
+        """That the DaemonSet gives its Pods; the operator of 0.1.0 gave none."""
+        template = self.plane.get("daemonset", "-n", NAMESPACE, "floatip-agent")["spec"]["template"]
+        return str(template["metadata"].get("annotations", {}).get(DIGEST, ""))
 
     def wait_for_agents(self, release: Release) -> None:
         """Every agent is of this release, and all is as usual."""
