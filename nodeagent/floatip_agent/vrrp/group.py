@@ -85,16 +85,18 @@ class Group(Generic[Key]):
         return actions
 
     def handle_timeout(self, now: int) -> list[tuple[Key, Action]]:
-        """What is due. One member that stalled takes the others with it; those that did not say so with priority 0, since peers that wait
-        for the rest of the group would wait for them."""
-        together = all(self._may_be_active(member, now) for member in self.members.values())
-        actions: list[tuple[Key, Action]] = []
+        """What is due. One member that stalled takes the others with it, before any of them advertises or becomes Active; those that did
+        not stall say so with priority 0, since peers that wait for the rest of the group would wait for them."""
         for key, member in self.members.items():
-            has_stalled = member.has_stalled(now)
-            actions += [(key, action) for action in member.handle_timeout(now, may_become_active=together)]
-            if has_stalled:
-                actions += self._give_up(now, f"sync group: {key} stalled")
-                break
+            if member.has_stalled(now):
+                let_go = [(key, action) for action in member.handle_timeout(now)]
+                return let_go + self._give_up(now, f"sync group: {key} stalled")
+        together = all(self._may_be_active(member, now) for member in self.members.values())
+        actions = [
+            (key, action)
+            for key, member in self.members.items()
+            for action in member.handle_timeout(now, may_become_active=together)
+        ]
         return _addresses_first(actions)
 
     def reconfigure(self, key: Key, parameters: Parameters, now: int) -> list[tuple[Key, Action]]:

@@ -247,6 +247,21 @@ def test_one_that_joins_keeps_its_role_while_the_leader_is_active_nowhere_else()
     assert states(group) == [Active, Active]
 
 
+def test_a_stall_keeps_out_also_who_is_due_in_the_same_pass() -> None:
+    """It would claim the role, and give it up in the same breath."""
+    group = apart()
+    done = group.handle_timeout(NOW + DOWN + 5 * SECOND)
+    assert states(group) == [Backup, Backup]
+    assert done == [
+        ("IPv6", ReleaseAddresses()),
+        ("IPv6", Transition("Backup", "stalled: no advertisement sent for 5000 ms")),
+    ]
+    group.handle_timeout(NOW + DOWN + 5 * SECOND)
+    assert group.deadline == NOW + 2 * DOWN + 5 * SECOND, "IPv4 waits for it"
+    group.handle_timeout(NOW + 2 * DOWN + 5 * SECOND)
+    assert states(group) == [Active, Active]
+
+
 def test_a_group_gathers_where_its_leader_is_active() -> None:
     """Nobody in the group stays Active alone: the peer takes this member over within its skew time."""
     group = apart()
