@@ -41,7 +41,7 @@ def lay_out(copy: Path) -> None:
     """The core, its tests and the simulation, as mutmut expects them."""
     sources = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "nodeagent/floatip_agent", copy / "src/floatip_agent", ignore=sources)
-    for part in ("floatip_agent/vrrp", "simulation"):
+    for part in ("floatip_agent/vrrp", "in_memory", "simulation"):
         shutil.copytree(ROOT / "tests" / part, copy / "tests" / part, ignore=sources)
     shutil.copy(ROOT / "tests/mutation/selection.py", copy / "tests/conftest.py")
     (copy / "tests/floatip_agent/vrrp/test_purity.py").unlink()  # mutmut's own imports are in the mutated files

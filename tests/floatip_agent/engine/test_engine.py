@@ -5,16 +5,12 @@ from __future__ import annotations
 import dataclasses
 import errno
 import socket
-from typing import Any
 
 import pytest
 from floatip_agent.configuration import Health
 from floatip_agent.messages import Applied, RouterGone
 from floatip_agent.ports import Interface, InterfaceAddress
-from floatip_agent.vrrp import packet
-from in_memory.bench import ETH0, FOUR, OWN, PEER, PEER6, SECOND, SIX, VIP, Bench, active
-
-PASSWORD = packet.padded_password("tan124")
+from in_memory.bench import ETH0, FOUR, OWN, SIX, VIP, Bench, active
 
 
 class TestOrder:
@@ -216,174 +212,6 @@ class TestRelease:
         assert RouterGone("elk", "IPv4") in bench.said
         assert bench.node.held("eth0") == set()
         assert bench.engine.deadline is None
-
-
-class TestReceive:
-    @pytest.mark.parametrize(
-        ("reason", "of_packet"),
-        [
-            ("OwnSource", {"source": OWN}),
-            ("BadTTL", {"ttl": 1}),
-            ("BadChecksum", {"message": bytes.fromhex("3133ff010064ffff0a090064")}),
-            ("Truncated", {"message": b"\x31\x33"}),
-        ],
-    )
-    @pytest.mark.rule("9568-7.1-no-effect")
-    def test_what_is_dropped_is_counted_and_touches_nothing(self, reason: str, of_packet: dict[str, Any]) -> None:
-        bench = Bench()
-        bench.apply(FOUR)
-        before = bench.engine.groups["floating IP elk"].deadline
-        bench.now += SECOND
-        for _ in range(3):
-            bench.hear(200, **of_packet)
-        assert bench.engine.groups["floating IP elk"].deadline == before
-        state = bench.state()
-        assert (state.dropped, state.received, state.active_router) == ({reason: 3}, 0, None)
-
-    def test_another_routers_packets_are_nobodys(self) -> None:
-        bench = active()
-        bench.hear(255, wire=packet.Wire(3, 52, SECOND, (VIP,)))
-        assert bench.state().state == "Active"
-        assert bench.state().dropped == {}
-
-    def test_a_rival_and_another_address_list_are_told(self) -> None:
-        bench = active()
-        bench.hear(1, wire=packet.Wire(3, 51, SECOND, (PEER,)))
-        assert bench.state().warnings == {}, "a loser's last word, as on every fail-back, is no rival"
-        bench.run(1)
-        bench.hear(1, wire=packet.Wire(3, 51, SECOND, (PEER,)))
-        state = bench.state()
-        assert state.warnings == {
-            "WireMismatch": "10.9.0.2 advertises 10.9.0.2",
-            "RivalHeard": "10.9.0.2 advertises too, with priority 1",
-        }
-        assert (state.noted, state.mismatches) == ({"OtherAddresses": 2}, {"OtherAddresses": ["10.9.0.2"]})
-        bench.run(6)
-        assert bench.state().warnings.keys() == {"WireMismatch"}
-        bench.run(30)
-        assert (bench.state().warnings, bench.state().mismatches) == ({}, {}), "what does not come again goes"
-
-    @pytest.mark.parametrize(
-        ("wire", "reason", "words"),
-        [
-            (packet.Wire(3, 51, SECOND, (VIP,)), "WrongVersion", "speaks version 3"),
-            (packet.Wire(2, 51, 2 * SECOND, (VIP,), password=PASSWORD), "WrongInterval", "advertises every 2 s"),
-            (packet.Wire(2, 51, SECOND, (VIP,)), "AuthenticationType", "authenticates in another way"),
-            (
-                packet.Wire(2, 51, SECOND, (VIP,), password=bytes(8)),
-                "AuthenticationFailed",
-                "authenticates with another password or key",
-            ),
-        ],
-    )
-    def test_what_does_not_fit_on_the_wire_is_told_with_its_sender(
-        self, wire: packet.Wire, reason: str, words: str
-    ) -> None:
-        bench = active(dataclasses.replace(FOUR, version=2, password="tan124"))
-        for _ in range(2):
-            bench.hear(200, wire=wire)
-            bench.run(1)
-        state = bench.state()
-        assert state.state == "Active"
-        assert state.warnings == {"WireMismatch": f"10.9.0.2 {words}"}
-        assert (state.dropped, state.mismatches) == ({reason: 2}, {reason: ["10.9.0.2"]})
-
-    def test_another_interval_of_version_3_is_accepted_and_told(self) -> None:
-        bench = Bench()
-        bench.apply(FOUR)
-        for _ in range(2):
-            bench.hear(200, wire=packet.Wire(3, 51, 2 * SECOND, (VIP,)))
-            bench.run(2)
-        state = bench.state()
-        assert (state.received, state.noted, state.active_router) == (2, {"OtherInterval": 2}, "10.9.0.2")
-        assert state.warnings == {"WireMismatch": "10.9.0.2 advertises every 2000 ms"}
-
-    def test_own_advertisements_that_come_back_are_told(self) -> None:
-        bench = active()
-        for _ in range(2):
-            bench.hear(100, source=OWN)
-            bench.run(1)
-        state = bench.state()
-        assert (state.state, state.dropped) == ("Active", {"OwnSource": 2})
-        assert state.warnings.keys() == {"LoopedBack"}
-        assert state.warnings["LoopedBack"].startswith("10.9.0.1 is this node's own address")
-
-    def test_ipv6_without_a_link_local_address_first_is_noted_and_accepted(self) -> None:
-        """RFC 9568 5.2.9 with erratum 8300."""
-        bench = Bench()
-        bench.apply(FOUR, SIX)
-        bench.hear(200, source=PEER6)
-        state = bench.state(family="IPv6")
-        assert (state.noted, state.received, state.active_router) == ({"NoLinkLocalFirst": 1}, 1, "fe80::2")
-
-
-class TestAddressesOfOthers:
-    def test_an_address_that_somebody_took_out_comes_back_at_once_and_is_announced(self) -> None:
-        bench = active()
-        bench.node.change("eth0", lambda _: ETH0)
-        bench.engine.interfaces_changed(bench.now)
-        assert bench.node.held("eth0") == {VIP}
-        assert bench.state().state == "Active"
-        assert bench.state().noted["AddressLost"] == 1
-        bench.run(0)
-        assert "announce" in [kind for kind, *_ in bench.node.take()]
-
-    def test_one_that_cannot_be_put_back_is_not_advertised_any_more(self) -> None:
-        bench = active()
-        bench.node.refuse[VIP] = errno.EACCES
-        bench.node.change("eth0", lambda _: ETH0)
-        bench.engine.interfaces_changed(bench.now)
-        assert bench.priorities() == [0]
-        assert (bench.state().state, bench.state().reason) == ("Fault", "cannot assign Permission denied")
-
-    def take_out(self, bench: Bench) -> None:
-        bench.engine.interfaces_changed(bench.now)  # it has seen that the address is there
-        bench.node.change("eth0", lambda _: ETH0)
-        bench.engine.interfaces_changed(bench.now)
-
-    def test_it_is_told_and_forgotten_after_a_quiet_minute(self) -> None:
-        bench = active()
-        self.take_out(bench)
-        told = "10.9.0.100 was taken out of the kernel by somebody else, 1 time in a row"
-        assert bench.state().warnings == {"AddressLost": told}
-        bench.run(61.1)
-        assert bench.state().warnings == {}
-
-    def test_who_takes_it_out_again_and_again_is_given_way_to_for_longer_and_longer(self) -> None:
-        """Never advertise what is not held: the role is given up with priority 0, and taken again later."""
-        bench = active()
-        for _ in range(3):
-            self.take_out(bench)
-            bench.run(0.2)
-            assert bench.node.held("eth0") == {VIP}
-        bench.node.take()
-        away = []
-        for _ in range(4):
-            self.take_out(bench)
-            assert bench.priorities()[-1] == 0
-            state = bench.state()
-            assert (state.state, bench.node.held("eth0")) == ("Fault", set())
-            gone = bench.now
-            while bench.state().state == "Fault":
-                bench.run(0.1)
-            away.append((bench.now - gone) / SECOND)
-            bench.run(3.7)
-            assert bench.state().state == "Active"
-        assert all(wait <= found <= wait + 1.1 for wait, found in zip((1, 2, 4, 8), away, strict=True)), away
-        assert "7 times in a row: given up for 8 s" in state.reason
-
-    def test_ours_stays_behind_the_nodes_own(self) -> None:
-        """The first address of an interface is the one that programs pick as the node's."""
-        bench = active()
-        ours = InterfaceAddress(VIP, 32, is_ours=True)
-        bench.node.change("eth0", lambda link: dataclasses.replace(link, addresses=(ours, *ETH0.addresses)))
-        bench.engine.interfaces_changed(bench.now)
-        assert [
-            known.address for known in bench.node.interfaces.links["eth0"].addresses if len(known.address) == 4
-        ] == [
-            OWN,
-            VIP,
-        ]
 
 
 def test_a_changed_router_id_is_another_router() -> None:
