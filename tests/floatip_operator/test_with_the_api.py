@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -20,109 +18,13 @@ from floatip_api import names
 from floatip_operator.decide.snapshot import UNKNOWN_AFTER
 from lab import binaries
 from lab.control_plane import ControlPlane
+from lab.played import NAMESPACE, NODES, WITHIN, World
 from lab.waiting import throughout, until
 
 pytestmark = pytest.mark.cluster
 
-NAMESPACE = names.DEFAULT_NAMESPACE
-WITHIN = 20.0
 LATE = 5.0
 """Seconds on a busy machine."""
-NODES = ("n1", "n2")
-
-
-class World:
-    """A cluster of two nodes, an operator that can be restarted, and the agents' part."""
-
-    def __init__(self, plane: ControlPlane, folder: Path) -> None:
-        self.plane = plane
-        self._log = folder / "operator.log"
-        self.operators: list[subprocess.Popen[bytes]] = []
-
-    def start_operator(self, *arguments: str) -> None:
-        program = Path(sys.executable).with_name("floatip-operator")
-        environment = {**os.environ, "KUBECONFIG": str(self.plane.kubeconfig)}
-        with self._log.open("ab") as log:
-            command = [str(program), "run", "--namespace", NAMESPACE, *arguments]
-            self.operators.append(subprocess.Popen(command, env=environment, stderr=log))
-
-    def stop_operator(self) -> int:
-        """The one that was started first."""
-        operator = self.operators.pop(0)
-        operator.terminate()
-        return operator.wait(timeout=20)
-
-    def heartbeat(self, node: str) -> None:
-        now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
-        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
-        metadata = {"name": names.agent_lease(node), "namespace": NAMESPACE}
-        self.plane.apply(
-            json.dumps({**lease, "metadata": metadata, "spec": {"holderIdentity": node, "renewTime": now}})
-        )
-
-    def say(self, node: str, *routers: dict[str, Any]) -> None:
-        """The agent's status: it runs the document as it stands."""
-        document = self.document(node)
-        status = {
-            "observedGeneration": document["metadata"]["generation"],
-            "agent": {"version": "0.1.0", "scheduling": "RealTime", "fence": "AddressLifetime"},
-            "interfaces": [{"name": "eth0", "up": True, "addresses": [f"10.9.0.{node[1:]}/24"]}],
-            "virtualRouters": list(routers),
-        }
-        self.plane.kubectl(
-            "patch", "fipn", node, "--subresource=status", "--type=merge", "-p", json.dumps({"status": status})
-        )
-
-    def obey(self, node: str, state: str) -> None:
-        """Take up the document: run what is there in this state, confirm what is to go."""
-        said = []
-        for router in self.entries(node):
-            request = router.get("release")
-            done = {"state": "Initialize", "releasedRequestID": request["requestID"]} if request else {"state": state}
-            said.append(
-                {"name": router["name"], "family": "IPv4", "priority": router["priority"], "interface": "eth0", **done}
-            )
-        self.say(node, *said)
-
-    def has_document(self, node: str) -> bool:
-        return self.plane.try_kubectl("get", "fipn", node).returncode == 0
-
-    def document(self, node: str) -> dict[str, Any]:
-        return self.plane.get("fipn", node)
-
-    def entries(self, node: str) -> list[dict[str, Any]]:
-        routers: list[dict[str, Any]] = self.document(node).get("spec", {}).get("virtualRouters", [])
-        return routers
-
-    def floating_ip(self, name: str) -> dict[str, Any] | None:
-        found = self.plane.try_kubectl("get", "fip", name, "-o", "json")
-        return None if found.returncode else dict(json.loads(found.stdout))
-
-    def status(self, name: str) -> dict[str, Any]:
-        found = self.floating_ip(name) or {}
-        return dict(found.get("status", {}))
-
-    def condition(self, name: str, kind: str) -> tuple[str, str]:
-        for condition in self.status(name).get("conditions", []):
-            if condition["type"] == kind:
-                return condition["status"], condition["reason"]
-        return "", ""
-
-    def apply(self, name: str, **spec: Any) -> None:
-        body = {"addresses": ["10.9.0.100/24"], "virtualRouterID": 51, **spec}
-        head = {"apiVersion": names.API_VERSION, "kind": names.FLOATING_IP, "metadata": {"name": name}}
-        self.plane.apply(yaml.safe_dump({**head, "spec": body}))
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def until(self, condition: Callable[[], object], what: str) -> None:
-        try:
-            until(condition, WITHIN, what)
-        except TimeoutError as error:
-            error.add_note(self.log[-3000:])
-            raise
 
 
 @pytest.fixture(scope="module")
@@ -159,18 +61,9 @@ def world(plane: ControlPlane, tmp_path: Path) -> Iterator[World]:
     plane.kubectl("delete", "lease", "--all", "-n", NAMESPACE)
 
 
-def _running(world: World, **spec: Any) -> None:
-    """elk on both nodes, n1 Active."""
-    world.apply("elk", nodes=[{"name": "n1", "priority": 150}, {"name": "n2", "priority": 100}], **spec)
-    world.until(lambda: world.entries("n1") and world.entries("n2"), "both nodes have entries")
-    world.obey("n1", "Active")
-    world.obey("n2", "Backup")
-    world.until(lambda: world.condition("elk", "Ready") == ("True", "Held"), "elk is held")
-
-
 def test_from_apply_to_the_last_confirmation(world: World) -> None:
     """api.md: "The operator takes the entry off the list only after the node's status confirms the requestID"."""
-    _running(world)
+    world.run_elk()
     assert world.status("elk")["activeNode"] == "n1"
     assert {router["priority"] for node in NODES for router in world.entries(node)} == {150, 100}
     assert world.condition("elk", "Degraded") == ("False", "AsAsked")
@@ -186,7 +79,7 @@ def test_from_apply_to_the_last_confirmation(world: World) -> None:
 
 
 def test_a_restarted_operator_goes_on_where_it_was(world: World) -> None:
-    _running(world)
+    world.run_elk()
     before = [world.document(node)["metadata"]["resourceVersion"] for node in NODES]
     start = time.monotonic()
     assert world.stop_operator() == 0
@@ -217,7 +110,7 @@ def test_a_lost_status_is_recovered_from_the_nodes(world: World) -> None:
 
 
 def test_an_abandoned_node_holds_nothing_up(world: World) -> None:
-    _running(world)
+    world.run_elk()
     world.plane.kubectl("delete", "fip", "elk", "--wait=false")
     world.until(lambda: "release" in world.entries("n1")[0], "n1 is asked")
     world.obey("n1", "Backup")
@@ -258,7 +151,7 @@ def test_what_an_agent_runs_and_no_floating_ip_asks_for_is_an_event_of_its_node(
 
 def test_deleting_the_crd_takes_no_address_away(world: World) -> None:
     """api.md: "deleting the CRD marks every object exactly like a user's delete: tried"."""
-    _running(world)
+    world.run_elk()
     world.plane.kubectl("delete", "crd", f"{names.FLOATING_IPS}.{names.GROUP}", "--wait=false")
     world.until(
         lambda: "deletionTimestamp" in (world.floating_ip("elk") or {"metadata": {}})["metadata"], "elk is marked"
@@ -279,7 +172,7 @@ def _events(world: World) -> dict[str, int]:
 
 
 def test_events_tell_the_story_and_what_happens_again_is_counted(world: World) -> None:
-    _running(world)
+    world.run_elk()
     for _ in range(2):
         for holder, other in (("n2", "n1"), ("n1", "n2")):
             world.obey(other, "Backup")
@@ -291,7 +184,7 @@ def test_events_tell_the_story_and_what_happens_again_is_counted(world: World) -
 
 def test_a_silent_agent_is_unknown_within_40_s_also_when_the_leader_died_with_it(world: World) -> None:
     """Issue: "an agent that is dead or cut off shows `Unknown` within 40 s". The other replica has counted all the while."""
-    _running(world)
+    world.run_elk()
     world.start_operator()
     world.until(lambda: "another replica leads" in world.log, "a second replica waits")
     time.sleep(5)  # it has listed everything, and watches
@@ -326,7 +219,7 @@ def test_only_one_replica_acts(world: World) -> None:
 
 def test_a_stopped_leader_that_wakes_up_changes_nothing(world: World) -> None:
     """Issue: "a stopped old leader that wakes up". Meanwhile elk was deleted, and is gone: it must neither come back nor be held."""
-    _running(world)
+    world.run_elk()
     world.start_operator()
     world.until(lambda: "another replica leads" in world.log, "a second replica waits")
     asleep = world.operators[0]
@@ -349,7 +242,7 @@ def test_a_taken_metrics_port_is_said_and_stops_nothing(world: World) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert world.stop_operator() == 0
         world.start_operator("--metrics-address", f"127.0.0.1:{taken.getsockname()[1]}")
-        _running(world)
+        world.run_elk()
     assert "no metrics and health on 127.0.0.1" in world.log
 
 
@@ -361,7 +254,7 @@ def test_a_pod_security_level_that_somebody_else_set_stays(world: World) -> None
     world.start_operator("--label-namespace")
     world.until(lambda: "somebody else's" in world.log and label in world.log, "it says so")
     assert world.plane.get("namespace", NAMESPACE)["metadata"]["labels"][label] == "baseline"
-    _running(world)
+    world.run_elk()
     world.plane.kubectl("label", "namespace", NAMESPACE, f"{label}-")
 
 
@@ -399,7 +292,7 @@ def _asked_to_let_go(world: World) -> None:
 def test_nobody_is_asked_to_let_go_while_a_node_is_not_heard_of(world: World) -> None:
     """The others would take their addresses down for an uninstallation that must fail."""
     password = {"type": "Password", "secretRef": {"name": "elk-vrrp", "key": "password"}}
-    _running(world, vrrp={"version": 2, "authentication": password})
+    world.run_elk(vrrp={"version": 2, "authentication": password})
     uninstalling = _uninstall(world, 25)
     until(lambda: world.operators[0].poll() == 1, 20, "it leads")
     while uninstalling.poll() is None:
@@ -415,7 +308,7 @@ def test_nobody_is_asked_to_let_go_while_a_node_is_not_heard_of(world: World) ->
 
 def test_uninstalled_and_installed_again(world: World) -> None:
     """No address, no DaemonSet, no finalizer; the FloatingIP stays, and the next installation serves it by the same router ID."""
-    _running(world)
+    world.run_elk()
     _deploy(world)
     uninstalling = _uninstall(world, 90)
     _asked_to_let_go(world)
@@ -448,7 +341,7 @@ def test_uninstalled_and_installed_again(world: World) -> None:
 
 
 def test_an_uninstallation_that_a_node_does_not_confirm_changes_nothing(world: World) -> None:
-    _running(world)
+    world.run_elk()
     _deploy(world)
     world.start_operator()
     uninstalling = _uninstall(world, 40)
