@@ -16,7 +16,7 @@ import pytest
 from conformance.plugin import Conformance
 from hypothesis import HealthCheck, settings
 from lab import binaries, user_mode_linux
-from lab.control_plane import ControlPlane
+from lab.control_plane import ControlPlane, OwnControlPlane
 from lab.network import Lan
 
 # A busy machine is no fault of the strategy or of the code.
@@ -29,6 +29,7 @@ MARKED_BY_FIXTURE = {
     "uml": "guest",
     "control_plane": "cluster",
     "api_server": "cluster",
+    "control_plane_of_ones_own": "cluster",
 }
 NEVER_SKIPPED_IN_CI = ("linux", "peers", "cluster", "guest")
 
@@ -99,16 +100,22 @@ def uml() -> None:
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
     """The newest API server with controller manager and scheduler, shared by the session: use names of your own."""
-    yield from _running(binaries.NEWEST, controllers=True)
+    yield from _running(controllers=True)
 
 
 @pytest.fixture(scope="session", params=[binaries.OLDEST, binaries.NEWEST])
 def api_server(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     """The oldest and the newest API server, without controllers, shared by the session: use names of your own."""
-    yield from _running(request.param, controllers=False)
+    yield from _running(request.param)
 
 
-def _running(version: str, *, controllers: bool) -> Iterator[ControlPlane]:
+@pytest.fixture(scope="session")
+def control_plane_of_ones_own() -> OwnControlPlane:
+    """`with control_plane_of_ones_own() as server:` the newest API server, or the one of a version, for what acts on all there is."""
+    return contextlib.contextmanager(_running)
+
+
+def _running(version: str = binaries.NEWEST, *, controllers: bool = False) -> Iterator[ControlPlane]:
     try:
         server = ControlPlane(version, controllers=controllers)
     except binaries.MissingBinary as missing:

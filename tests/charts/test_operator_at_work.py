@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from floatip_api import names
-from lab import binaries
-from lab.control_plane import ControlPlane
+from lab.control_plane import ControlPlane, OwnControlPlane
 from lab.waiting import until
 
 pytestmark = pytest.mark.cluster
@@ -54,12 +53,8 @@ status:
 
 
 @pytest.fixture
-def plane() -> Iterator[ControlPlane]:
-    try:
-        server = ControlPlane(binaries.NEWEST)
-    except binaries.MissingBinary as missing:
-        pytest.skip(str(missing))
-    with server:
+def plane(control_plane_of_ones_own: OwnControlPlane) -> Iterator[ControlPlane]:
+    with control_plane_of_ones_own() as server:
         yield server
 
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from floatip_api import names
 from lab import binaries
-from lab.control_plane import ControlPlane
+from lab.control_plane import ControlPlane, OwnControlPlane
 from lab.waiting import until
 
 pytestmark = pytest.mark.cluster
@@ -58,12 +58,8 @@ class Release:
 
 
 @pytest.fixture(scope="module", params=[binaries.OLDEST, binaries.NEWEST])
-def plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
-    try:
-        server = ControlPlane(request.param)
-    except binaries.MissingBinary as missing:
-        pytest.skip(str(missing))
-    with server:
+def plane(request: pytest.FixtureRequest, control_plane_of_ones_own: OwnControlPlane) -> Iterator[ControlPlane]:
+    with control_plane_of_ones_own(request.param) as server:
         yield server
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from lab import binaries, kubelets
+from lab import cluster, kubelets
 from lab.image_parts import ImageError
 from lab.images import Images, built
 from lab.installation import Installation
@@ -43,13 +43,8 @@ def images() -> Images:
 
 @pytest.fixture(scope="module")
 def world(images: Images) -> Iterator[World]:
-    if reason := kubelets.missing():
+    if reason := kubelets.missing() or cluster.missing():
         pytest.skip(reason)
-    try:
-        for binary in binaries.WANTED:
-            binaries.path(binary)
-    except binaries.MissingBinary as missing:
-        pytest.skip(str(missing))
     with (
         Lan() as lan,
         # The least time: a test waits it out.

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 from end_to_end.world import PERIOD, Apply, World
-from lab import binaries
-from lab.cluster import Cluster
+from lab.cluster import Cluster, missing
 from lab.network import Lan
 
 NODES = {"n1": ["10.9.0.1/24", "fd09::1/64"], "n2": ["10.9.0.2/24", "fd09::2/64"], "n3": ["10.9.0.3/24", "fd09::3/64"]}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world() -> Iterator[World]:
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
-    try:
-        for binary in binaries.WANTED:
-            binaries.path(binary)
-    except binaries.MissingBinary as missing:
-        pytest.skip(str(missing))
+    if reason := missing():
+        pytest.skip(reason)
     with Lan() as lan, Cluster(lan, "10.9.0.10/24", NODES) as cluster:
         yield World(lan, cluster, lan.host("client", "10.9.0.99/24", "fd09::99/64"))
 

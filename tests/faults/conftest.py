@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from end_to_end.conftest import apply
 from end_to_end.world import World
-from lab import binaries
-from lab.cluster import Cluster
+from lab.cluster import Cluster, missing
 from lab.network import Lan
 
 __all__ = ["apply"]
@@ -19,12 +17,7 @@ NODES = {"n1": ["10.9.0.1/24"], "n2": ["10.9.0.2/24"]}
 
 @pytest.fixture(scope="package")
 def world() -> Iterator[World]:
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
-    try:
-        for binary in binaries.WANTED:
-            binaries.path(binary)
-    except binaries.MissingBinary as missing:
-        pytest.skip(str(missing))
+    if reason := missing():
+        pytest.skip(reason)
     with Lan("faults") as lan, Cluster(lan, "10.9.0.10/24", NODES) as cluster:
         yield World(lan, cluster, lan.host("client", "10.9.0.99/24"))

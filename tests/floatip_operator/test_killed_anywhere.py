@@ -13,15 +13,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 from floatip_api import names
 from floatip_operator import kube
 from floatip_operator.cluster import Cluster
 from floatip_operator.metrics import Metrics
 from floatip_operator.reconciler import Reconciler, Settings
 from kubernetes.aio import client, config
-from lab import binaries
-from lab.control_plane import ControlPlane
+from lab.control_plane import ControlPlane, OwnControlPlane
+from lab.played import lay_out
 
 pytestmark = pytest.mark.cluster
 
@@ -35,16 +34,9 @@ Object = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    try:
-        server = ControlPlane(binaries.NEWEST)
-    except binaries.MissingBinary as missing:
-        pytest.skip(str(missing))
-    with server:
-        server.kubectl("create", "namespace", NAMESPACE)
-        server.kubectl("create", "role", names.AGENT_SECRETS_ROLE, "-n", NAMESPACE, "--verb=get", "--resource=secrets")
-        for node in NODES:
-            server.apply(yaml.safe_dump({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}))
+def plane(control_plane_of_ones_own: OwnControlPlane) -> Iterator[ControlPlane]:
+    with control_plane_of_ones_own() as server:
+        lay_out(server, *NODES)
         server.define_kinds()
         yield server
 

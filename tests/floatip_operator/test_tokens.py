@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from floatip_api import names
-from lab import binaries
-from lab.control_plane import ControlPlane
+from lab.control_plane import ControlPlane, OwnControlPlane
+from lab.played import lay_out
 from lab.programs import installed
 from lab.tokens import Tokens
 from lab.waiting import until
@@ -31,16 +31,11 @@ exec "$@"
 
 
 @pytest.fixture
-def plane() -> Iterator[ControlPlane]:
+def plane(control_plane_of_ones_own: OwnControlPlane) -> Iterator[ControlPlane]:
     if os.geteuid() != 0:
         pytest.skip("mounts need root")
-    try:
-        server = ControlPlane(binaries.NEWEST)
-    except binaries.MissingBinary as missing:
-        pytest.skip(str(missing))
-    with server:
-        server.kubectl("create", "namespace", NAMESPACE)
-        server.kubectl("create", "role", names.AGENT_SECRETS_ROLE, "-n", NAMESPACE, "--verb=get", "--resource=secrets")
+    with control_plane_of_ones_own() as server:
+        lay_out(server)
         server.define_kinds()
         yield server
 

@@ -16,9 +16,8 @@ import pytest
 import yaml
 from floatip_api import names
 from floatip_operator.decide.snapshot import UNKNOWN_AFTER
-from lab import binaries
-from lab.control_plane import ControlPlane
-from lab.played import NAMESPACE, NODES, WITHIN, World
+from lab.control_plane import ControlPlane, OwnControlPlane
+from lab.played import NAMESPACE, NODES, WITHIN, World, lay_out
 from lab.waiting import throughout, until
 
 pytestmark = pytest.mark.cluster
@@ -28,17 +27,10 @@ LATE = 5.0
 
 
 @pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
+def plane(control_plane_of_ones_own: OwnControlPlane) -> Iterator[ControlPlane]:
     """An API server for this module: an operator acts on all there is."""
-    try:
-        server = ControlPlane(binaries.NEWEST)
-    except binaries.MissingBinary as missing:
-        pytest.skip(str(missing))
-    with server:
-        server.kubectl("create", "namespace", NAMESPACE)
-        server.kubectl("create", "role", names.AGENT_SECRETS_ROLE, "-n", NAMESPACE, "--verb=get", "--resource=secrets")
-        for node in NODES:
-            server.apply(yaml.safe_dump({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}))
+    with control_plane_of_ones_own() as server:
+        lay_out(server, *NODES)
         yield server
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,6 +28,18 @@ CHART = ROOT / "charts" / "floatip"
 NAMESPACE = "floatip-system"
 
 Say = Callable[[str], None]
+
+
+def missing() -> str | None:
+    """Why no cluster can run on this machine, or None."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    try:
+        for binary in binaries.WANTED:
+            binaries.path(binary)
+    except binaries.MissingBinary as lacking:
+        return str(lacking)
+    return None
 
 
 class Cluster:

@@ -9,7 +9,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
@@ -273,6 +274,10 @@ class ControlPlane:
         process = self._running.pop(name)
         process.kill()
         process.wait(timeout=10)
+
+
+OwnControlPlane = Callable[..., AbstractContextManager[ControlPlane]]
+"""The fixture `control_plane_of_ones_own`."""
 
 
 def _certificate_user(certificate: Path, key: Path) -> dict[str, str]:

@@ -22,6 +22,14 @@ WITHIN = 20.0
 """Seconds on a busy machine."""
 
 
+def lay_out(plane: ControlPlane, *nodes: str) -> None:
+    """What an operator finds in a cluster: floatip's namespace, the Role that it keeps, Nodes."""
+    plane.kubectl("create", "namespace", NAMESPACE)
+    plane.kubectl("create", "role", names.AGENT_SECRETS_ROLE, "-n", NAMESPACE, "--verb=get", "--resource=secrets")
+    for node in nodes:
+        plane.apply(yaml.safe_dump({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}))
+
+
 class World:
     """A cluster of two nodes, an operator that can be restarted, and the agents' part."""
 

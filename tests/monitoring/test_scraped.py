@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import time
@@ -14,8 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from lab import binaries
-from lab.cluster import Cluster
+from lab.cluster import Cluster, missing
 from lab.network import Host, Lan
 from lab.prober import TESTS
 from lab.prometheus import SCRAPE_INTERVAL, Prometheus, promtool
@@ -56,13 +54,8 @@ spec:
 @pytest.fixture(scope="module")
 def world() -> Iterator[tuple[Prometheus, Cluster]]:
     """Two nodes; one floating IP is held, the other is kept out by its probe; a stranger sends its own and odd advertisements."""
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
-    try:
-        for binary in binaries.WANTED:
-            binaries.path(binary)
-    except binaries.MissingBinary as missing:
-        pytest.skip(str(missing))
+    if reason := missing():
+        pytest.skip(reason)
     targets = {
         "floatip-agent": {name: f"{address.partition('/')[0]}:9405" for name, (address,) in NODES.items()},
         "floatip-operator": {"control-plane": f"{OPERATOR}:9405"},
