@@ -6,6 +6,7 @@ The two are kept alike by one table of manifests that runs through both (tests/f
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from floatip_api.addresses import (
@@ -103,64 +104,66 @@ def _name_length(document: dict[str, Any]) -> str | None:
     return None if len(name) <= 63 else f"metadata.name has {len(name)} characters: at most 63 are allowed"
 
 
-def _address_rules(at: str) -> tuple[Rule, ...]:
-    """What holds of each list of addresses."""
-    return (
-        Rule(
-            f"{at}[]",
-            "!isIP(self)",
-            "'%s: the prefix length of its subnet is missing: write %s/%s or what it is'"
-            ".format([self, self, self.contains(':') ? '64' : '24'])",
-            prefix_length_given,
-            is_expression=True,
-        ),
-        Rule(
-            f"{at}[]",
-            "isCIDR(self) || isIP(self)",
-            "self + ': must be an address with its subnet\\'s prefix length, as in 192.0.2.1/24 or 2001:db8::1/64'",
-            interface_address,
-            is_expression=True,
-        ),
-        Rule(
-            f"{at}[]",
-            "!isCIDR(self) || string(cidr(self)) == self",
-            "'%s: must be in canonical text: write %s'.format([self, string(cidr(self))])",
-            canonical_interface,
-            is_expression=True,
-        ),
-        Rule(
-            f"{at}[]",
-            "!isCIDR(self) || cidr(self).ip().isGlobalUnicast() || cidr(self).ip().isLinkLocalUnicast()",
-            "self + ': must be a unicast address, not loopback, multicast, broadcast or unspecified'",
-            unicast,
-            is_expression=True,
-        ),
-        Rule(
-            f"{at}[]",
-            "!isCIDR(self) || string(cidr(self).masked()) != self || cidr(self).prefixLength() >= (self.contains(':') ? 127 : 31)",
-            "self + ': must be an address in the subnet, not the subnet itself'",
-            not_the_network,
-            is_expression=True,
-        ),
-        Rule(
-            f"{at}[]",
-            "!isCIDR(self) || cidr(self).prefixLength() > 0",
-            "self + ': the prefix length must be at least 1'",
-            not_everything,
-            is_expression=True,
-        ),
-        Rule(
-            at,
-            "self.all(a, self.exists_one(b, b.startsWith(a.split('/')[0] + '/')))",
-            "must be unique, whatever their prefix length",
-            unique_addresses,
-        ),
-    )
+_OF_ADDRESSES = (
+    Rule(
+        "[]",
+        "!isIP(self)",
+        "'%s: the prefix length of its subnet is missing: write %s/%s or what it is'"
+        ".format([self, self, self.contains(':') ? '64' : '24'])",
+        prefix_length_given,
+        is_expression=True,
+    ),
+    Rule(
+        "[]",
+        "isCIDR(self) || isIP(self)",
+        "self + ': must be an address with its subnet\\'s prefix length, as in 192.0.2.1/24 or 2001:db8::1/64'",
+        interface_address,
+        is_expression=True,
+    ),
+    Rule(
+        "[]",
+        "!isCIDR(self) || string(cidr(self)) == self",
+        "'%s: must be in canonical text: write %s'.format([self, string(cidr(self))])",
+        canonical_interface,
+        is_expression=True,
+    ),
+    Rule(
+        "[]",
+        "!isCIDR(self) || cidr(self).ip().isGlobalUnicast() || cidr(self).ip().isLinkLocalUnicast()",
+        "self + ': must be a unicast address, not loopback, multicast, broadcast or unspecified'",
+        unicast,
+        is_expression=True,
+    ),
+    Rule(
+        "[]",
+        "!isCIDR(self) || string(cidr(self).masked()) != self || cidr(self).prefixLength() >= (self.contains(':') ? 127 : 31)",
+        "self + ': must be an address in the subnet, not the subnet itself'",
+        not_the_network,
+        is_expression=True,
+    ),
+    Rule(
+        "[]",
+        "!isCIDR(self) || cidr(self).prefixLength() > 0",
+        "self + ': the prefix length must be at least 1'",
+        not_everything,
+        is_expression=True,
+    ),
+    Rule(
+        "",
+        "self.all(a, self.exists_one(b, b.startsWith(a.split('/')[0] + '/')))",
+        "must be unique, whatever their prefix length",
+        unique_addresses,
+    ),
+)
+"""What holds of each list of addresses."""
 
 
 FLOATING_IP_RULES = (
-    *_address_rules("spec.addresses"),
-    *_address_rules("spec.excludedAddresses"),
+    *(
+        dataclasses.replace(rule, at=f"{at}{rule.at}")
+        for at in ("spec.addresses", "spec.excludedAddresses")
+        for rule in _OF_ADDRESSES
+    ),
     *VRRP_RULES,
     *ROUTING_RULES,
     Rule(

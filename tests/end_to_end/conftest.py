@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from end_to_end.world import PERIOD, Apply, World
 from lab.cluster import Cluster, missing
 from lab.network import Lan
+
+from end_to_end.world import PERIOD, Apply, World
 
 NODES = {"n1": ["10.9.0.1/24", "fd09::1/64"], "n2": ["10.9.0.2/24", "fd09::2/64"], "n3": ["10.9.0.3/24", "fd09::3/64"]}
 
