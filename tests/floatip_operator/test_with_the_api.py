@@ -49,7 +49,8 @@ def world(plane: ControlPlane, tmp_path: Path) -> Iterator[World]:
         operator.wait()
     for name in plane.try_kubectl("get", "fip", "-o", "name").stdout.split():
         plane.try_kubectl("patch", name, "--type=merge", "-p", '{"metadata": {"finalizers": []}}')
-    plane.try_kubectl("delete", "crd", "--all")
+    for kinds in ("fip", "fipn"):
+        plane.try_kubectl("delete", kinds, "--all")
     plane.kubectl("delete", "lease", "--all", "-n", NAMESPACE)
 
 
