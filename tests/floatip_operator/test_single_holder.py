@@ -109,17 +109,23 @@ class World:
         return {**manifest, "metadata": metadata}
 
 
+def after_a_crash(seed: int) -> World:
+    """n1 has died, n2 has just taken over."""
+    world = World(seed)
+    world.run(30)
+    world.die("n1")
+    world.run(DOWN_INTERVAL)
+    world.become("n2", "Active")
+    return world
+
+
 seeds = pytest.mark.parametrize("seed", range(25))
 
 
 @seeds
 def test_a_crash_is_no_second_holder(seed: int) -> None:
     """The dead node's Active stands in its status for ever; the other takes over."""
-    world = World(seed)
-    world.run(30)
-    world.die("n1")
-    world.run(DOWN_INTERVAL)
-    world.become("n2", "Active")
+    world = after_a_crash(seed)
     world.run(90)
     assert world.pages() == []
 
@@ -127,11 +133,7 @@ def test_a_crash_is_no_second_holder(seed: int) -> None:
 @seeds
 def test_nor_is_it_when_the_operator_is_restarted_meanwhile(seed: int) -> None:
     """It finds two claims and two Leases, all of one age to it; only one agent is heard again."""
-    world = World(seed)
-    world.run(30)
-    world.die("n1")
-    world.run(DOWN_INTERVAL)
-    world.become("n2", "Active")
+    world = after_a_crash(seed)
     world.run(seed % 12)
     world.restart_operator()
     world.run(90)
@@ -140,11 +142,7 @@ def test_nor_is_it_when_the_operator_is_restarted_meanwhile(seed: int) -> None:
 
 @seeds
 def test_nor_is_the_return_of_the_dead_one(seed: int) -> None:
-    world = World(seed)
-    world.run(30)
-    world.die("n1")
-    world.run(DOWN_INTERVAL)
-    world.become("n2", "Active")
+    world = after_a_crash(seed)
     world.run(20 + seed * 3)
     world.revive("n1", "Backup")
     world.run(DOWN_INTERVAL)

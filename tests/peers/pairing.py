@@ -124,6 +124,11 @@ class Pairing:
                 assert at - by_right <= MARGIN, f"{way.name}: {side} went on, {silence:.3f} s after the winner's last"
                 assert priority != 0, f"{way.name}: {side} said farewell to a winner"
 
+    def assert_preempts(self, side: Side, priority: int, since: float, margin: float) -> None:
+        """It has the higher priority: it takes over, the other gives way."""
+        self.wait_for(side, self.longest_down_interval(priority) + 1 + margin)
+        self.assert_gave_way(_other(side), since)
+
     def _first(self, way: Way, side: Side, since: float) -> float:
         """When it advertised first; an address can be seen in a kernel before that."""
         return until(lambda: self.adverts(way, side, since), 1, f"{side} advertises {way.name}")[0][0]

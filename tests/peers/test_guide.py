@@ -40,8 +40,7 @@ def test_the_agent_plays_the_backup(pairing: Pairing) -> None:
     pairing.wait_for("agent", pairing.longest_down_interval(99) + STARTUP)
     begun = now()
     peer.start()
-    pairing.wait_for("peer", pairing.longest_down_interval(100) + 1 + MARGIN)
-    pairing.assert_gave_way("agent", begun)
+    pairing.assert_preempts("peer", 100, begun, MARGIN)
 
     begun = now()
     peer.stop()
@@ -57,8 +56,7 @@ def test_the_agent_plays_the_master(pairing: Pairing) -> None:
     pairing.wait_for("peer", pairing.longest_down_interval(99) + 1 + MARGIN)
     begun = now()
     agent.start()
-    pairing.wait_for("agent", pairing.longest_down_interval(100) + 1 + STARTUP)
-    pairing.assert_gave_way("peer", begun)
+    pairing.assert_preempts("agent", 100, begun, STARTUP)
 
     begun = now()
     agent.kill()

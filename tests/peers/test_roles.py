@@ -19,8 +19,7 @@ def test_the_agent_preempts_and_hands_back(pairing: Pairing) -> None:
 
     begun = now()
     agent.start()
-    pairing.wait_for("agent", pairing.longest_down_interval(pairing.higher) + 1 + STARTUP)
-    pairing.assert_gave_way("peer", begun)
+    pairing.assert_preempts("agent", pairing.higher, begun, STARTUP)
 
     begun = now()
     agent.process.terminate()
@@ -39,8 +38,7 @@ def test_the_peer_preempts_and_hands_back(pairing: Pairing) -> None:
 
     begun = now()
     peer.start()
-    pairing.wait_for("peer", pairing.longest_down_interval(pairing.higher) + 1 + MARGIN)
-    pairing.assert_gave_way("agent", begun)
+    pairing.assert_preempts("peer", pairing.higher, begun, MARGIN)
 
     begun = now()
     peer.stop()
@@ -66,8 +64,7 @@ def test_the_peer_takes_over_from_a_killed_agent_which_returns(pairing: Pairing)
 
     begun = now()
     agent.start()
-    pairing.wait_for("agent", pairing.longest_down_interval(pairing.higher) + 1 + STARTUP)
-    pairing.assert_gave_way("peer", begun)
+    pairing.assert_preempts("agent", pairing.higher, begun, STARTUP)
 
 
 @beside(SPOKEN)
@@ -86,8 +83,7 @@ def test_the_agent_takes_over_from_a_killed_peer_which_returns(pairing: Pairing)
 
     begun = now()
     peer.start()
-    pairing.wait_for("peer", pairing.longest_down_interval(pairing.higher) + 1 + MARGIN)
-    pairing.assert_gave_way("agent", begun)
+    pairing.assert_preempts("peer", pairing.higher, begun, MARGIN)
 
 
 @beside(SPOKEN)
@@ -100,18 +96,15 @@ def test_priorities_change_while_both_run(pairing: Pairing) -> None:
 
     begun = now()
     agent.write(*pairing.entries(50))
-    pairing.wait_for("peer", pairing.longest_down_interval(pairing.lower) + 1 + STARTUP)
-    pairing.assert_gave_way("agent", begun)
+    pairing.assert_preempts("peer", pairing.lower, begun, STARTUP)
 
     begun = now()
     peer.change_priority(30)
-    pairing.wait_for("agent", pairing.longest_down_interval(50) + 1 + STARTUP)
-    pairing.assert_gave_way("peer", begun)
+    pairing.assert_preempts("agent", 50, begun, STARTUP)
 
     begun = now()
     peer.change_priority(pairing.lower)
-    pairing.wait_for("peer", pairing.longest_down_interval(30) + 1 + STARTUP)
-    pairing.assert_gave_way("agent", begun)
+    pairing.assert_preempts("peer", 30, begun, STARTUP)
 
 
 @beside(SPOKEN)
