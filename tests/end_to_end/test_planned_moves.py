@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from end_to_end.world import PERIOD, Apply, World
 from floatip_api import names
 from lab.programs import installed
 from lab.waiting import until
+
+from end_to_end.world import PERIOD, Apply, World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 
