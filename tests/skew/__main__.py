@@ -24,6 +24,9 @@ COLUMNS = ("what", "took", *(f"{name}: longest gap, holders in turn" for name in
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make skew", description=__doc__)
     parser.add_argument("revision", nargs="?", default=FIRST, help="of git; default: %(default)s")
+    parser.add_argument(
+        "--steps", nargs="+", choices=STEPS, default=list(STEPS), metavar="STEP", help=f"of {', '.join(STEPS)}"
+    )
     options = parser.parse_args()
     if reason := kubelets.missing():
         print(f"skew: {reason}", file=sys.stderr)
@@ -31,20 +34,20 @@ def main() -> int:
     try:
         with sources.at(options.revision) as folder:
             image_parts.fetch(folder)
-            return _run(Release.of(folder, "other"))
+            return _run(Release.of(folder, "other"), options.steps)
     except (sources.UnknownRevisionError, ImageError) as error:
         print(f"skew: {error}", file=sys.stderr)
         return 1
 
 
-def _run(other: Release) -> int:
+def _run(other: Release, steps: list[str]) -> int:
     failed: list[str] = []
     with World(other, Release.of()) as world:
-        for step in STEPS:
+        for name in steps:
             try:
-                step(world)
+                STEPS[name](world)
             except (TimeoutError, RuntimeError, AssertionError, StepError) as error:
-                failed.append(f"{step.__name__}: {error}")
+                failed += [f"{name}: {error}", *(f"last lines of {log}:\n{text}" for log, text in world.lan.logs())]
                 break
         failed += [violation for row in world.rows for violation in row.violations()]
     print(_line(COLUMNS), _line(["---"] * len(COLUMNS)), *map(_row, world.rows), sep="\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
 from floatip_api import names
 from lab import images
@@ -47,7 +48,7 @@ def forward(world: World) -> None:
 
 def broken(world: World) -> None:
     """Three nodes: the first gets it, the other two stay as they are."""
-    crashing = images.crashing(world.folder)
+    crashing = images.crashing(world.lan.folder)
     for node in world.installed.nodes.values():
         node.load([crashing])
     with world.step("an image of ours that crashes, then the one before", most=MOVED):
@@ -74,7 +75,7 @@ def saved_copies(world: World) -> None:
             node.run("ctr", "--namespace=k8s.io", "images", "tag", "--force", image, ours)
             node.kill_containers("engine", "keeper")
             until(lambda: world.holders() != before, 20, "somebody else takes over")
-            until(lambda: world.holders() == before, 60, f"n2 takes its role back with {image}: {world.holders()}")
+            until(lambda: world.holders() == before, 60, f"n2 takes its role back with {image}")
             time.sleep(5)
             until(lambda: world.holders() == before, 2, "and keeps it")
         world.plane.start_api_server()
@@ -129,19 +130,19 @@ def all_at_once(world: World) -> None:
         world.wait_for_agents(world.ours)
 
 
-STEPS = (
-    operator_first,
-    ours_with_others_agents,
-    forward,
-    broken,
-    saved_copies,
-    backward,
-    plainly,
-    rolled_back,
-    others_with_our_agents,
-    by_hand,
-    all_at_once,
-)
+STEPS: dict[str, Callable[[World], None]] = {
+    "operator-first": operator_first,
+    "ours-with-others-agents": ours_with_others_agents,
+    "forward": forward,
+    "broken": broken,
+    "saved-copies": saved_copies,
+    "backward": backward,
+    "plainly": plainly,
+    "rolled-back": rolled_back,
+    "others-with-our-agents": others_with_our_agents,
+    "by-hand": by_hand,
+    "all-at-once": all_at_once,
+}
 
 
 def _edit(world: World) -> None:

@@ -103,7 +103,7 @@ class World:
             self.plane = self.installed.control_plane
             for number, host in enumerate(self.installed.hosts.values(), 1):
                 host.add_address(f"2001:db8:9::{number}/64")
-            self.folder = lan.folder
+            self.lan = lan
             self._outside = lan.hosts["control-plane"]
             self.probers = {
                 name: stack.enter_context(
