@@ -19,6 +19,9 @@ from floatip_agent.routing import RouteConfiguration, RuleConfiguration, read_ro
 FORMAT = 1
 """Of `engine.json`. A new one is needed only for a field that a reader must not pass over: one without which a router would hold what it
 must not, or speak so that its peers do not hear it."""
+_BESIDE = ("leave", "digest")
+"""Fields of a router that are written beside the routers: 0.1.0 refuses a copy with a field in a router that it does not know, and these,
+which it may pass over, are nearly always there."""
 _MOST_ADDRESSES = 254
 """The count is one octet (RFC 9568 5.2.5), and a derived link-local address may come first."""
 
@@ -116,7 +119,8 @@ class Configuration:
             "generation": self.generation,
             "uid": self.uid,
             "cluster_uid": self.cluster_uid,
-            "routers": [_changed(router) for router in self.routers],
+            "routers": [_changed(router, besides=False) for router in self.routers],
+            "beside": {"/".join(r.key): more for r in self.routers if (more := _changed(r, besides=True))},
             "health": {name: dataclasses.asdict(health) for name, health in self.health.items()},
         }
 
@@ -126,8 +130,9 @@ class Configuration:
         fields = reading.mapping(document, "configuration")
         if fields.get("format") != FORMAT:
             raise ConfigurationError(f"format: {fields.get('format')!r}: this version reads format {FORMAT}")
+        beside = reading.mapping(fields.get("beside", {}), "beside")
         routers = tuple(
-            _router(entry, f"routers[{index}]")
+            _router(_whole(entry, beside), f"routers[{index}]")
             for index, entry in enumerate(reading.items(fields.get("routers"), "routers"))
         )
         first: dict[tuple[str, Family], int] = {}
@@ -160,12 +165,19 @@ class Configuration:
         return dataclasses.replace(cls.from_json(known), passed_over=tuple(passed_over))
 
 
-def _changed(router: RouterConfiguration) -> dict[str, Any]:
+def _changed(router: RouterConfiguration, *, besides: bool) -> dict[str, Any]:
     """Without what is as by default: an older version reads it unless something is used that it does not know."""
     values = dataclasses.asdict(router)
-    return {
-        field.name: values[field.name] for field in dataclasses.fields(router) if values[field.name] != field.default
-    }
+    fields = (field for field in dataclasses.fields(router) if (field.name in _BESIDE) is besides)
+    return {field.name: values[field.name] for field in fields if values[field.name] != field.default}
+
+
+def _whole(entry: Any, beside: Any) -> Any:
+    """A router with what is written of it beside."""
+    if not isinstance(entry, dict) or not isinstance(beside, dict):
+        return entry
+    more = beside.get(f"{entry.get('name')}/{entry.get('family')}")
+    return {**entry, **more} if isinstance(more, dict) else entry
 
 
 def _without_news(document: Any) -> tuple[Any, list[str]]:
@@ -174,8 +186,9 @@ def _without_news(document: Any) -> tuple[Any, list[str]]:
     if not isinstance(document, dict) or not isinstance(document.get("routers"), list):
         return document, []
     routers, passed_over = [], []
-    for index, entry in enumerate(document["routers"]):
-        where, known = f"routers[{index}]", entry
+    for index, written in enumerate(document["routers"]):
+        where = f"routers[{index}]"
+        known = entry = _whole(written, document.get("beside"))
         if isinstance(entry, dict):
             known = {name: value for name, value in entry.items() if name in _CHECKS}
             passed_over += [f"{where}.{name} is not known and ignored" for name in sorted(entry.keys() - known.keys())]
@@ -185,7 +198,7 @@ def _without_news(document: Any) -> tuple[Any, list[str]]:
                 passed_over.append(f"{error}: this router is left out")
                 continue
         routers.append(known)
-    return {**document, "routers": routers}, passed_over
+    return {**document, "routers": routers, "beside": {}}, passed_over
 
 
 def _router(entry: object, where: str) -> RouterConfiguration:

@@ -64,6 +64,21 @@ class TestAnOlderVersionReadsOurs:
         for router in json.loads(Configuration.loads(ENGINE).dumps())["routers"]:
             assert router.keys() <= known
 
+    def test_nor_is_what_a_keeper_always_adds_and_a_roll_out_asks(self) -> None:
+        """It stands beside the routers, and is read again from there."""
+        known = {name for router in json.loads(ENGINE)["routers"] for name in router}
+        asked = yaml.safe_load((OLDER / "floatingipnode.yaml").read_text())
+        for entry in asked["spec"]["virtualRouters"]:
+            entry["leave"] = {"requestID": "upgrade-new"}
+        before = restore(json.loads((OLDER / "node.json").read_text()), Configuration.loads(ENGINE))
+        ours = accept(asked, "API", Secrets(), before).configuration({"web": Health(60)})
+        assert all(router.digest for router in ours.routers)
+        assert any(router.leave for router in ours.routers)
+        written = json.loads(ours.dumps())
+        assert {name for router in written["routers"] for name in router} <= known
+        assert Configuration.loads(ours.dumps()) == ours
+        assert Configuration.from_json(written) == ours
+
     def test_the_document_keeps_its_form(self) -> None:
         accepted = restore(json.loads((OLDER / "node.json").read_text()), Configuration.loads(ENGINE))
         ours = {"format": 1, **save(accepted, "API", "n1")}
@@ -89,6 +104,14 @@ class TestANewerVersionsCopy:
         (said,) = read.passed_over
         assert said.startswith(f"routers[1].{next(iter(changes))}: ")
         assert said.endswith("this router is left out")
+
+    def test_nor_does_what_stands_beside_it(self) -> None:
+        document = json.loads(ENGINE)
+        document["beside"] = {"web/IPv4": {"digest": 7}, "elk/IPv4": {"color": "red"}, "gone/IPv4": {}}
+        read = Configuration.loads(json.dumps(document).encode())
+        assert {router.key for router in read.routers} == KEYS - {("web", "IPv4")}
+        assert read.passed_over[0] == "routers[0].color is not known and ignored"
+        assert Configuration.loads(json.dumps({**document, "beside": "odd"}).encode()) == Configuration.loads(ENGINE)
 
     def test_another_format_is_refused(self) -> None:
         with pytest.raises(ConfigurationError, match="format: 2"):
