@@ -99,7 +99,7 @@ def uml() -> None:
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
-    """The newest API server with controller manager and scheduler, shared by the session: use names of your own."""
+    """An API server with controller manager and scheduler, shared by the session: use names of your own."""
     yield from _running(controllers=True)
 
 

@@ -20,9 +20,10 @@ from pathlib import Path
 from lab import cache
 
 NEWEST = "1.36.3"
-"""The Kubernetes release of the lab's clusters."""
 OLDEST = "1.31.0"
 """The oldest release whose API server takes our CRDs (CEL's isIP and isCIDR)."""
+RELEASE = os.environ.get("LAB_KUBERNETES", NEWEST)
+"""The Kubernetes release of the lab's clusters: API server, controllers, kubelets, kube-proxy."""
 
 Version = tuple[int, ...]
 
@@ -40,7 +41,7 @@ class Binary:
     project: str
     at_least: str
     exact: bool = False
-    """Only that minor release: the oldest one is there to be the oldest one."""
+    """Only that minor release: another one is there to be that one."""
     version_command: tuple[str, ...] = ("--version",)
 
     @property
@@ -55,7 +56,7 @@ class Binary:
         return found[: len(least)] == least if self.exact else found >= least
 
 
-def kubernetes(name: str, version: str = NEWEST) -> Binary:
+def kubernetes(name: str, version: str = RELEASE) -> Binary:
     return Binary(name, version, "kubernetes", at_least=version.rpartition(".")[0], exact=version != NEWEST)
 
 
@@ -63,15 +64,10 @@ ETCD = Binary("etcd", "3.6.5", "etcd", at_least="3.6")
 """Older ones break watches without a resource version on kube-apiserver 1.36 ("Too large resource version")."""
 HELM = Binary("helm", "4.3.1", "helm", at_least="3.14", version_command=("version", "--short"))
 
-WANTED = (
-    *(
-        kubernetes(name)
-        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
-    ),
-    kubernetes("kube-apiserver", OLDEST),
-    ETCD,
-    HELM,
-)
+_KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+_API_SERVERS = tuple(kubernetes("kube-apiserver", version) for version in (OLDEST, NEWEST))
+
+WANTED = tuple(dict.fromkeys((*map(kubernetes, _KUBERNETES), *_API_SERVERS, ETCD, HELM)))
 
 
 def kubectl() -> Path:

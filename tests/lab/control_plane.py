@@ -40,7 +40,7 @@ class ControlPlane:
 
     def __init__(
         self,
-        version: str = binaries.NEWEST,
+        version: str = binaries.RELEASE,
         *,
         host: Host | None = None,
         address: str = "127.0.0.1",
@@ -177,6 +177,12 @@ class ControlPlane:
         }
         self._start("kube-apiserver", self._programs["kube-apiserver"], arguments)
         until(self._ready, READY_WITHIN, f"kube-apiserver {self.version} ready; its log: {self._log('kube-apiserver')}")
+
+    def end_all_tokens(self) -> None:
+        """Service accounts' tokens are signed with another key from here on, and those of before are refused."""
+        self.stop_api_server()
+        self._service_accounts = certificates.service_account_key(self._authority.folder)
+        self.start_api_server()
 
     def save_store(self, folder: Path) -> None:
         """A copy of all that etcd has; etcd stands still for a moment."""

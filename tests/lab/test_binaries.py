@@ -55,7 +55,7 @@ def test_one_that_is_too_old_is_skipped_with_a_line(
 
 def test_a_newer_api_server_is_no_stand_in_for_the_oldest(places: dict[str, Path]) -> None:
     newest = _program(places["assets"] / "kube-apiserver", f"Kubernetes v{NEWEST}")
-    assert binaries.path(kubernetes("kube-apiserver")) == newest
+    assert binaries.path(kubernetes("kube-apiserver", NEWEST)) == newest
     with pytest.raises(MissingBinary, match=f"kube-apiserver {OLDEST} is not in"):
         binaries.path(kubernetes("kube-apiserver", OLDEST))
 
