@@ -10,6 +10,7 @@ import dataclasses
 import http.client
 import itertools
 import json
+import os
 import threading
 import time
 from typing import Any, Self
@@ -32,6 +33,9 @@ SKEW, ACTIVE_DOWN = (256 - 180) / 256, 3 + (256 - 180) / 256
 ASKED_EVERY = 0.02
 PATIENCE = 0.5
 """Seconds that a client waits for an answer: a connection that is made while nobody holds the address is tried again."""
+MODES = os.environ.get("LAB_KUBE_PROXY", "nftables,iptables").split(",")
+"""Of kube-proxy, on one node after the other."""
+RULES = {"nftables": ["nft", "list", "table", "ip", "kube-proxy"], "iptables": ["iptables-save", "--table=nat"]}
 
 BACKEND = "error_log stderr; events {} http { access_log off; server { listen 8080; location / { return 200 $remote_addr; } } }"
 # The kernel of the node itself leads the proxy's connections to the Service.
@@ -145,11 +149,9 @@ def client(world: World) -> Host:
         pytest.skip(str(missing))
     nodes = world.installed.nodes
     kubeconfig = world.plane.kubeconfig_of_proxy()
-    for node in nodes.values():
+    for node, mode in zip(nodes.values(), itertools.cycle(MODES), strict=False):
         node.load([image])
-        node.start_kube_proxy(kubeconfig)
-        # Without any route to a Service's address the kernel does not come so far as to translate it.
-        node.host.run(["ip", "route", "add", "default", "via", world.plane.address])
+        node.start_kube_proxy(kubeconfig, mode)
         for other in nodes.values():
             if other is not node:
                 node.host.run(["ip", "route", "add", other.pod_subnet, "via", other.address])
@@ -212,6 +214,11 @@ def test_http_goes_on_across_a_planned_move(world: World, client: Host, name: st
         print(f"\n{name}: moved to {to}, longest time without an answer {gap * 1000:.0f} ms")
         assert gap < SKEW + 0.2 + PATIENCE
     world.plane.kubectl("annotate", "floatingip", name, "floatip.dev/prefer-node-")
+
+
+def test_each_kube_proxy_translates_in_its_mode(world: World, client: Host) -> None:
+    for node, mode in zip(world.installed.nodes.values(), itertools.cycle(MODES), strict=False):
+        assert CLUSTER in node.host.run(RULES[mode]).stdout, f"{node.host}: {mode}"
 
 
 def test_with_local_the_server_sees_the_client(world: World, client: Host) -> None:

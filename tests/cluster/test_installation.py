@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import time
 from typing import Any
@@ -52,10 +53,17 @@ def test_no_agent_lacks_a_right(world: World) -> None:
 
 
 def test_the_nodes_keep_their_own_address(world: World) -> None:
-    """A kubelet that took the floating IP for its node's InternalIP would move the node with it."""
+    """A kubelet that took the floating IP for its node's InternalIP would move the node with it. It looks when it starts, which
+    is here while its node is Active, and at every report."""
+    holder = _settled(world)
+    start, since = time.monotonic_ns(), datetime.datetime.now(datetime.UTC)
+    world.installed.nodes[holder].kill_kubelet()
+    world.installed.nodes[holder].start_kubelet()
     for name, node in world.installed.nodes.items():
+        until(lambda: _reported(world, name) > since + datetime.timedelta(seconds=1), 30, f"{name} reports")  # noqa: B023
         reported = world.plane.get("node", name)["status"]["addresses"]
         assert {entry["address"] for entry in reported if entry["type"] == "InternalIP"} == {node.address}
+    assert world.prober.window(start).answered_by == [holder], "the address stays while the kubelet is away"
 
 
 def test_killed_containers_come_back_and_the_address_with_them(world: World) -> None:
@@ -144,8 +152,17 @@ def test_a_lost_node_stops_the_uninstallation_until_a_human_speaks(world: World)
 
 def _is_ready(world: World, node: str) -> bool:
     """To the scheduler: the hook's Pod must not wait on a node that is off."""
-    conditions = world.plane.get("node", node)["status"]["conditions"]
-    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
+    return bool(_ready_condition(world, node)["status"] == "True")
+
+
+def _reported(world: World, node: str) -> datetime.datetime:
+    """When the kubelet wrote the node's status last: whole seconds, rounded down."""
+    return datetime.datetime.fromisoformat(_ready_condition(world, node)["lastHeartbeatTime"])
+
+
+def _ready_condition(world: World, node: str) -> dict[str, Any]:
+    conditions: list[dict[str, Any]] = world.plane.get("node", node)["status"]["conditions"]
+    return next(entry for entry in conditions if entry["type"] == "Ready")
 
 
 def _assert_nothing_is_left(world: World) -> None:

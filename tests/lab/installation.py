@@ -67,10 +67,11 @@ class Installation:
         self._releases = releases
         self._more_values = values
         self._stack = contextlib.ExitStack()
-        self._host = lan.host("control-plane", control_plane)
+        self.control_plane_host = lan.host("control-plane", control_plane)
         self._addresses = nodes
-        self.hosts = {name: lan.host(name, address) for name, address in nodes.items()}
-        self.control_plane = ControlPlane(host=self._host, address=control_plane.partition("/")[0], controllers=True)
+        gateway = control_plane.partition("/")[0]
+        self.hosts = {name: lan.host(name, address, gateway=gateway) for name, address in nodes.items()}
+        self.control_plane = ControlPlane(host=self.control_plane_host, address=gateway, controllers=True)
         self.nodes: dict[str, kubelets.Node] = {}
         self.installed_at = 0.0
         """When `helm install` was typed, by the monotonic clock."""
@@ -96,6 +97,10 @@ class Installation:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    def leave(self) -> None:
+        """The end of the block ends nothing."""
+        self._stack.pop_all()
+
     def install(self) -> None:
         """`helm install`, until every agent is Ready."""
         self.installed_at = time.monotonic()
@@ -119,7 +124,7 @@ class Installation:
             environment = [f"HELM_{name}_HOME={home}" for name in ("CACHE", "CONFIG", "DATA")]
             program = [str(binaries.path(binaries.HELM)), f"--kubeconfig={self.control_plane.kubeconfig}"]
             command = ["env", *environment, *program, f"--namespace={NAMESPACE}", *arguments]
-            done = self._host.run(command, timeout=180, check=False)
+            done = self.control_plane_host.run(command, timeout=180, check=False)
         if done.returncode:
             raise RuntimeError(f"helm {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
@@ -151,7 +156,7 @@ class Installation:
         self._stack.callback(node.end)
         self.nodes[name] = node
         # What a network of Pods does: the control plane reaches them, and they reach it.
-        self._host.run(["ip", "route", "add", node.pod_subnet, "via", address])
+        self.control_plane_host.run(["ip", "route", "add", node.pod_subnet, "via", address])
         node.start()
         for images in (release.images for release in self._releases):
             node.load((images.pause, images.agent, images.operator))

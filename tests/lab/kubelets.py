@@ -29,14 +29,17 @@ CGROUPS = Path("/sys/fs/cgroup")
 HIERARCHIES = ("cpu", "cpuacct", "cpuset", "memory", "pids", "systemd")
 """What a kubelet wants to find its cgroup in, of version 1."""
 CNI_PLUGINS = Path("/usr/lib/cni")
-PROGRAMS = ("containerd", "ctr", "runc", "catatonit", "unshare")
+PROGRAMS = ("containerd", "ctr", "runc", "catatonit", "unshare", "iptables")
 POD_NETWORK = "10.244.0.0/16"
 SOCKET = "/run/containerd/containerd.sock"
 
-# The first process reaps what loses its parent. /var and /run are the node's own; the cgroups are the machine's.
+# The first process reaps what loses its parent. /var and /run are the node's own; the cgroups are the machine's. There is
+# no name server, and a kubelet that asks for its node's name is told so at once.
 FIRST_PROCESS = """set -e
 mount --bind "$1" /var
 mount -t tmpfs run /run
+touch /run/resolv.conf
+mount --bind /run/resolv.conf /etc/resolv.conf
 exec catatonit -- sleep infinity
 """
 
@@ -74,7 +77,10 @@ def missing() -> str | None:
 
 
 class Node:
-    """One node of a cluster. `number` gives its Pods the subnet 10.244.NUMBER.0/24."""
+    """One node of a cluster. `number` gives its Pods the subnet 10.244.NUMBER.0/24.
+
+    Its kubelet is told no address, as is usual: it takes the first one of the interface of the host's default route.
+    """
 
     def __init__(self, host: Host, plane: ControlPlane, address: str, number: int) -> None:
         self.host = host
@@ -91,8 +97,8 @@ class Node:
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
         command += ["sh", "-c", FIRST_PROCESS, "node", str(self._var)]
         outside = self.host.popen(command, log=self.host.folder / "first-process.log")
-        children = Path(f"/proc/{outside.pid}/task/{outside.pid}/children")
-        self._first = int(until(lambda: children.read_text().split(), 10, f"{self.host}: first process")[0])
+        children = _children(outside)
+        self._first = int(until(children.read_text, 10, f"{self.host}: first process"))
         until(lambda: Path(f"/proc/{self._first}/comm").read_text() == "catatonit\n", 10, f"{self.host}: /var, /run")
         self._popen(["containerd", f"--config={self._folder / 'containerd.toml'}"], "containerd.log")
         until(lambda: not self.run("ctr", "version", check=False).returncode, 30, f"{self.host}: containerd answers")
@@ -104,15 +110,20 @@ class Node:
     def start_kubelet(self) -> None:
         """After the images: there is no registry to pull them from."""
         arguments = [f"--config={self._folder / 'kubelet.yaml'}", f"--kubeconfig={self._kubeconfig}"]
-        arguments += [f"--hostname-override={self.host.name}", f"--node-ip={self.address}"]
-        self._popen([str(self._kubelet), *arguments], "kubelet.log")
+        arguments += [f"--hostname-override={self.host.name}"]
+        self._running_kubelet = self._popen([str(self._kubelet), *arguments], "kubelet.log")
 
-    def start_kube_proxy(self, kubeconfig: Path) -> None:
-        """With nftables, and with a way to the Pods of the other nodes that the caller has to make."""
+    def kill_kubelet(self) -> None:
+        """SIGKILL. Its containers live on."""
+        os.kill(int(_children(self._running_kubelet).read_text()), signal.SIGKILL)
+        self._running_kubelet.wait(timeout=10)
+
+    def start_kube_proxy(self, kubeconfig: Path, mode: str) -> None:
+        """In the mode "nftables" or "iptables", and with a way to the Pods of the other nodes that the caller has to make."""
         proxy = {
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
             "kind": "KubeProxyConfiguration",
-            "mode": "nftables",
+            "mode": mode,
             "clientConnection": {"kubeconfig": str(kubeconfig)},
             "hostnameOverride": self.host.name,
             "clusterCIDR": POD_NETWORK,
@@ -162,8 +173,9 @@ class Node:
     def _inside(self) -> list[str]:
         return ["nsenter", f"--target={self._first}", "--mount", "--pid", "--"]
 
-    def _popen(self, command: Sequence[str], log: str) -> None:
-        self.host.popen([*self._inside(), *command], log=self.host.folder / log)
+    def _popen(self, command: Sequence[str], log: str) -> subprocess.Popen[bytes]:
+        """What `nsenter` waits for is its only child."""
+        return self.host.popen([*self._inside(), *command], log=self.host.folder / log)
 
     def _write_settings(self, plane: ControlPlane) -> None:
         self._folder = self.host.folder / "settings"
@@ -197,6 +209,11 @@ def remove_cgroups(name: str) -> None:
         return not list(CGROUPS.glob(f"*/{name}"))
 
     until(gone, 10, f"the cgroups of {name} are empty")
+
+
+def _children(process: subprocess.Popen[bytes]) -> Path:
+    """The file with their numbers."""
+    return Path(f"/proc/{process.pid}/task/{process.pid}/children")
 
 
 def _make_cgroups(name: str) -> None:
