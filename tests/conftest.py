@@ -111,11 +111,11 @@ def api_server(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="session")
 def control_plane_of_ones_own() -> OwnControlPlane:
-    """`with control_plane_of_ones_own() as server:` the newest API server, or the one of a version, for what acts on all there is."""
+    """`with control_plane_of_ones_own() as server:` an API server, or the one of a version, for what acts on all there is."""
     return contextlib.contextmanager(_running)
 
 
-def _running(version: str = binaries.NEWEST, *, controllers: bool = False) -> Iterator[ControlPlane]:
+def _running(version: str = binaries.RELEASE, *, controllers: bool = False) -> Iterator[ControlPlane]:
     try:
         server = ControlPlane(version, controllers=controllers)
     except binaries.MissingBinary as missing:

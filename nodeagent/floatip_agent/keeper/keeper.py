@@ -116,7 +116,8 @@ class Keeper:
             ("web", lambda: web.run(socket_path, metrics_address)),
         ]
         if self._server and writer:
-            lease = Lease(self._server, self._options.namespace, self._name, self.picture)
+            namespace = self._options.namespace
+            lease = Lease(self._server, namespace, self._name, self.picture, lambda: writer.is_current)
             parts += [("status", writer.run), ("lease", lease.run)]
         return parts
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from floatip_api import names
@@ -19,19 +20,23 @@ DURATION = 40
 
 
 class Lease:
-    """Renewed only while the engine speaks to us: without it the status is what was, not what is."""
+    """Renewed only while the engine speaks to us and the status says what it said last: what stands there of a former life, or of before
+    the API server was away, is nothing to vouch for."""
 
-    def __init__(self, server: ApiServer, namespace: str, node: str, picture: Picture) -> None:
+    def __init__(
+        self, server: ApiServer, namespace: str, node: str, picture: Picture, is_status_current: Callable[[], bool]
+    ) -> None:
         self._server = server
         self._name = names.agent_lease(node)
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{self._name}"
         self._node = node
         self._picture = picture
+        self._is_status_current = is_status_current
         self._sparing = Sparing()
 
     async def run(self) -> None:
         while True:
-            if not self._picture.is_engine_connected:
+            if not (self._picture.is_engine_connected and self._is_status_current()):
                 await asyncio.sleep(LOOK_EVERY)
             else:
                 await asyncio.sleep(RENEW_EVERY if await self._renew() else RETRY_AFTER)

@@ -70,8 +70,8 @@ class Picture:
         self.accepted: Accepted | None = None
         self.source_problem = ""
         """Why the document cannot be read now; the one in force stays."""
-        self.object_uid = ""
-        """Of the FloatingIPNode in the API as seen last; empty while there is none, and in static mode."""
+        self.object_uid: str | None = None
+        """Of the FloatingIPNode in the API as seen last; None before the first look, empty while there is none and in static mode."""
         self.secret_problems: Mapping[str, str] = {}
         self.disk_problem = ""
         """Why the saved copies could not be written."""

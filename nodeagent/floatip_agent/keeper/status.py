@@ -198,6 +198,8 @@ class StatusWriter:
         self._sparing = Sparing()
         self._schema: dict[str, Any] = {}
         self._schema_until = 0.0
+        self.is_current = False
+        """The last write went through, or there is no object: the API has no older word of ours."""
 
     async def run(self) -> None:
         backoff = Backoff(longest=5.0)
@@ -212,11 +214,14 @@ class StatusWriter:
     async def write(self) -> bool:
         """Write the status when there is something new. False: it has to be tried again."""
         uid = self._picture.object_uid
-        if not uid:
-            return True  # nowhere to write to; when the object appears, the picture changes
+        if uid is None:
+            return True  # nobody has looked yet; when somebody has, the picture changes
         status = build(self._picture)
-        if uid == self._written_to and not is_news(status, self._written):
-            return True
+        has_news = bool(uid) and (uid != self._written_to or is_news(status, self._written))
+        self.is_current = not has_news or await self._send(uid, status)
+        return self.is_current
+
+    async def _send(self, uid: str, status: v1alpha1.FloatingIPNodeStatus) -> bool:
         document: dict[str, Any] = {
             "apiVersion": names.API_VERSION,
             "kind": names.FLOATING_IP_NODE,

@@ -84,6 +84,13 @@ class Agent:
         done = self.cluster.try_kubectl("get", "floatingipnode", self.name, "-o", "json", "--show-managed-fields")
         return json.loads(done.stdout) if done.returncode == 0 else {}
 
+    @property
+    def lease(self) -> dict[str, Any]:
+        """Its spec; empty when there is none."""
+        done = self.cluster.try_kubectl("get", "lease", f"floatip-agent-{self.name}", "-n", NAMESPACE, "-o", "json")
+        spec: dict[str, Any] = json.loads(done.stdout)["spec"] if done.returncode == 0 else {}
+        return spec
+
     def router(self, name: str) -> dict[str, Any]:
         """Its entry in the status; empty when there is none."""
         routers = self.document.get("status", {}).get("virtualRouters", [])
@@ -129,16 +136,39 @@ def test_the_document_runs_and_the_node_says_so(agent: Agent) -> None:
     assert status["virtualRouters"][0]["sourceAddress"] == "10.9.0.1"
     owners = {entry["manager"] for entry in found["metadata"]["managedFields"] if entry.get("subresource") == "status"}
     assert owners == {"floatip-agent"}
-    lease = [
-        "get",
-        "lease",
-        f"floatip-agent-{agent.name}",
-        "-n",
-        NAMESPACE,
-        "-o",
-        "jsonpath={.spec.leaseDurationSeconds}",
+    agent.until(lambda: agent.lease.get("leaseDurationSeconds") == 40, "its Lease")
+
+
+def test_the_lease_vouches_for_no_status_of_a_former_life(agent: Agent) -> None:
+    """A node that was Active and comes back when another one is must not be taken for a second holder: it speaks first. Here it may not."""
+    agent.write(entry())
+    agent.until_active("ip-51")
+    agent.until(lambda: agent.lease, "its Lease")
+    agent.end_keeper(kill=True)
+    renewed = agent.lease["renewTime"]
+    reads = {"apiGroups": ["floatip.dev"], "resources": ["floatingipnodes"], "verbs": ["get", "list", "watch"]}
+    renews = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]}
+    _allow(agent, reads, renews)
+    agent.start_keeper(agent.cluster.kubeconfig_for(agent.name, agent.cluster.token(agent.name, NAMESPACE)))
+    agent.until(lambda: "the status could not be written" in agent.log.read_text(), "it is refused")
+    throughout(lambda: agent.lease["renewTime"] == renewed, 2.5, "the Lease is not renewed")
+    _allow(
+        agent, {"apiGroups": ["floatip.dev"], "resources": ["floatingipnodes/status"], "verbs": ["*"]}, reads, renews
+    )
+    agent.until(lambda: agent.lease["renewTime"] != renewed, "it has spoken")
+
+
+def _allow(agent: Agent, *rules: dict[str, Any]) -> None:
+    """To a service account of the agent's name, and nothing else."""
+    head = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": agent.name}}
+    subject = {"kind": "ServiceAccount", "name": agent.name, "namespace": NAMESPACE}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": agent.name}
+    documents = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": agent.name, "namespace": NAMESPACE}},
+        {**head, "kind": "ClusterRole", "rules": rules},
+        {**head, "kind": "ClusterRoleBinding", "roleRef": role, "subjects": [subject]},
     ]
-    agent.until(lambda: agent.cluster.try_kubectl(*lease).stdout == "40", "its Lease")
+    agent.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": documents}))
 
 
 def test_status_is_written_when_something_changed_never_on_a_timer(agent: Agent) -> None:
