@@ -6,18 +6,16 @@ Two ways that are common on bare metal: a proxy in the host's network on every n
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import http.client
 import itertools
 import json
 import os
-import threading
 import time
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from cluster.conftest import World
 from lab import web_image
+from lab.browser import PATIENCE, Browser
 from lab.image_parts import ImageError
 from lab.network import Host
 from lab.programs import installed
@@ -30,9 +28,6 @@ CLIENT = "10.9.0.98"
 PROXY_PORT = 8088
 SKEW, ACTIVE_DOWN = (256 - 180) / 256, 3 + (256 - 180) / 256
 """Seconds, RFC 9568 6.1, of the second of two nodes at a period of 1 s."""
-ASKED_EVERY = 0.02
-PATIENCE = 0.5
-"""Seconds that a client waits for an answer: a connection that is made while nobody holds the address is tried again."""
 MODES = os.environ.get("LAB_KUBE_PROXY", "nftables,iptables").split(",")
 """Of kube-proxy, on one node after the other."""
 RULES = {"nftables": ["nft", "list", "table", "ip", "kube-proxy"], "iptables": ["iptables-save", "--table=nat"]}
@@ -87,57 +82,6 @@ def service(
 def floating_ip(name: str, address: str) -> dict[str, Any]:
     head = {"apiVersion": "floatip.dev/v1alpha1", "kind": "FloatingIP", "metadata": {"name": name}}
     return {**head, "spec": {"addresses": [f"{address}/24"]}}
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
-    at: float
-    body: str
-
-
-class Browser:
-    """`with Browser(host, address, port) as browser:` asks for / over a new connection again and again."""
-
-    def __init__(self, host: Host, address: str, port: int) -> None:
-        self._host = host
-        self._place = address, port
-        self._answers: list[Answer] = []
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def answered(self, seconds: float = 30, *, after: float | None = None) -> str:
-        """What the next answer says; `after` a moment of the monotonic clock, now when absent."""
-        moment = time.monotonic() if after is None else after
-        until(lambda: self._answers and self._answers[-1].at > moment, seconds, f"an answer from {self._place}")
-        return self._answers[-1].body
-
-    def longest_gap(self, since: float) -> float:
-        """Seconds without an answer."""
-        times = [since, *(answer.at for answer in self._answers if answer.at > since)]
-        return max(later - earlier for earlier, later in itertools.pairwise(times))
-
-    def _run(self) -> None:
-        with self._host.entered():
-            while not self._stopping.is_set():
-                connection = http.client.HTTPConnection(*self._place, timeout=PATIENCE)
-                try:
-                    connection.request("GET", "/")
-                    reply = connection.getresponse()
-                    if reply.status == 200:
-                        self._answers.append(Answer(time.monotonic(), reply.read().decode()))
-                except (TimeoutError, OSError, http.client.HTTPException):
-                    pass
-                finally:
-                    connection.close()
-                time.sleep(ASKED_EVERY)
 
 
 @pytest.fixture(scope="module")
