@@ -120,17 +120,7 @@ class Node:
 
     def start_kube_proxy(self, kubeconfig: Path, mode: str) -> None:
         """In the mode "nftables" or "iptables", and with a way to the Pods of the other nodes that the caller has to make."""
-        proxy = {
-            "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
-            "kind": "KubeProxyConfiguration",
-            "mode": mode,
-            "clientConnection": {"kubeconfig": str(kubeconfig)},
-            "hostnameOverride": self.host.name,
-            "clusterCIDR": POD_NETWORK,
-            "detectLocalMode": "ClusterCIDR",
-            # The machine's own settings of connection tracking are not a node's to change.
-            "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
-        }
+        proxy = kube_proxy_configuration(self.host.name, kubeconfig, mode)
         (self._folder / "kube-proxy.yaml").write_text(yaml.safe_dump(proxy))
         program = binaries.path(binaries.kubernetes("kube-proxy"))
         self._popen([str(program), f"--config={self._folder / 'kube-proxy.yaml'}"], "kube-proxy.log")
@@ -223,6 +213,20 @@ def _make_cgroups(name: str) -> None:
     for setting in ("cpuset.cpus", "cpuset.mems"):
         value = (CGROUPS / "cpuset" / setting).read_text()
         (CGROUPS / "cpuset" / name / setting).write_text(value)
+
+
+def kube_proxy_configuration(node: str, kubeconfig: Path, mode: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": mode,
+        "clientConnection": {"kubeconfig": str(kubeconfig)},
+        "hostnameOverride": node,
+        "clusterCIDR": POD_NETWORK,
+        "detectLocalMode": "ClusterCIDR",
+        # The machine's own settings of connection tracking are not a node's to change.
+        "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
+    }
 
 
 def _kubelet_configuration(cgroup: str, address: str, authority: Path) -> dict[str, Any]:
