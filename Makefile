@@ -28,6 +28,9 @@ simulation: setup ## the VRRP core on simulated LANs: 100,000 router-hours, all 
 soak: setup ## 250 routers for 4 x 10 minutes, a hostile LAN for 4 x 60 s; ARGS="--seconds 60 --only garbage" shortens and chooses
 	@PYTHONPATH=tests $(PY) -m soak $(ARGS)
 
+outage: setup ## ten minutes without API server on nodes with real kubelets; ARGS="--seconds 120" shortens
+	@PYTHONPATH=tests $(PY) -m outage $(ARGS)
+
 skew: setup ## another release (git revision, ARGS=REVISION) beside ours: upgrades, roll-backs, saved copies on real kubelets; ten minutes
 	@PYTHONPATH=tests $(PY) -m skew $(ARGS)
 
@@ -55,4 +58,4 @@ generate: setup ## write crds/*.yaml and docs/reference.md from the models
 lock: ## requirements/*.txt with hashes, from pyproject.toml
 	@scripts/lock
 
-.PHONY: help setup demo demo-cluster images test simulation soak skew conformance mutation fuzz proof-tools lint generate lock
+.PHONY: help setup demo demo-cluster images test simulation soak outage skew conformance mutation fuzz proof-tools lint generate lock
