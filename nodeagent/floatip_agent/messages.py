@@ -71,6 +71,8 @@ class RouterState:
     noted: Mapping[str, int] = dataclasses.field(default_factory=dict)
     mismatches: Mapping[str, list[str]] = dataclasses.field(default_factory=dict)
     """Who goes on sending what is refused or noted: addresses by reason."""
+    rival: str | None = None
+    """Whom this Active hears as another one."""
     addresses: Sequence[str] = dataclasses.field(default_factory=list)
     """As configured, excluded ones too; `digest` likewise."""
     digest: str = ""

@@ -158,6 +158,8 @@ def test_what_does_not_fit_is_told_with_its_sender_and_stays_bounded(lan: Lan) -
         in said["WireMismatch"]
     )
     assert said["RivalHeard"] == "10.9.0.67 advertises too, with priority 1"
+    rival = 'floatip_rival_heard{address="10.9.0.67",family="IPv4",floatingip="web"} 1.0'
+    assert metrics(agent, "floatip_rival_heard") == [rival]
     until(lambda: len(metrics(agent, "floatip_wire_mismatch")) == 17, 5, "16 senders and the others")
     found = metrics(agent, "floatip_wire_mismatch")
     label = 'address="{}",family="IPv4",floatingip="web",reason="{}"'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sys
 import time
 import urllib.request
@@ -13,13 +14,16 @@ from typing import Any
 
 import pytest
 import yaml
+from floatip_agent.vrrp.packet import MULTICAST_IPV4, Wire, encode
 from lab.cluster import Cluster, missing
 from lab.network import Host, Lan
 from lab.prober import TESTS
 from lab.prometheus import SCRAPE_INTERVAL, Prometheus, promtool
 from lab.services import Listener
 from lab.waiting import throughout, until
+from scapy.layers.inet import IP
 from scapy.layers.l2 import ARP, Ether
+from scapy.packet import Raw
 from wire.sniffer import send
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
@@ -28,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MONITORING = ROOT / "charts" / "floatip" / "monitoring"
 MONITORING_PAGE = ROOT / "docs" / "monitoring.md"
 NODES = {"n1": ["10.9.0.1/24"], "n2": ["10.9.0.2/24"]}
-OPERATOR = "10.9.0.10"
+OPERATOR, STRANGER = "10.9.0.10", "10.9.0.66"
 ADDRESS = "10.9.0.100"
 PORT, CLOSED = 8080, 8081
 VIRTUAL_ROUTER_ID = 51
@@ -65,13 +69,15 @@ def world() -> Iterator[tuple[Prometheus, Cluster]]:
             Listener(node, PORT)
         cluster.control_plane.apply(FLOATING_IPS)
         until(lambda: ready(cluster) == {"served": "True", "broken": "False"}, 60, "served is held, broken is not")
-        stranger = lan.host("stranger", "10.9.0.66/24")
+        stranger = lan.host("stranger", f"{STRANGER}/24")
         odd = [sys.executable, "-m", "lab.hostile", str(VIRTUAL_ROUTER_ID), "20", "600"]
         stranger.popen(odd, env={"PYTHONPATH": str(TESTS)}, log=stranger.folder / "hostile.log")
         with Prometheus(lan.host("prometheus", "10.9.0.90/24"), targets, MONITORING / "alerts.yaml") as prometheus:
             until(lambda: prometheus.query("floatip_wire_mismatch"), 30, "the stranger's packets are odd")
             until(lambda: prometheus.query("floatip_foreign_router_seen"), 30, "the stranger is seen")
+            until(lambda: is_rival(prometheus, stranger), 30, "it is heard beside the Active")
             until(lambda: is_claimed(prometheus, stranger), 30, "its claim is heard")
+            until(lambda: not prometheus.query("floatip_rival_heard"), 30, "it speaks beside the Active no more")
             time.sleep(3 * SCRAPE_INTERVAL)  # a rate needs two samples
             yield prometheus, cluster
 
@@ -86,6 +92,15 @@ def is_claimed(prometheus: Prometheus, host: Host) -> bool:
     mac = "02:00:00:00:00:66"
     send(host, Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / ARP(op=1, hwsrc=mac, psrc=ADDRESS, pdst=ADDRESS))
     return bool(prometheus.query("floatip_address_claimed"))
+
+
+def is_rival(prometheus: Prometheus, host: Host) -> bool:
+    """After an advertisement of this host for the router that another one is Active for."""
+    wire = Wire(3, VIRTUAL_ROUTER_ID, 1_000_000_000, (socket.inet_aton(ADDRESS),))
+    message = encode(wire, 1, socket.inet_aton(STRANGER), MULTICAST_IPV4)
+    to_all_routers = Ether(dst="01:00:5e:00:00:12") / IP(src=STRANGER, dst="224.0.0.18", proto=112, ttl=255)
+    send(host, to_all_routers / Raw(message))
+    return bool(prometheus.query("floatip_rival_heard"))
 
 
 def ready(cluster: Cluster) -> dict[str, str]:

@@ -19,6 +19,7 @@ OTHERS = "other"
 LIFE = 30 * timers.SECOND
 """After which what did not come again is forgotten; at least four periods."""
 PERIODS = 4
+_RIVAL_HEARD = "RivalHeard"
 _TOLD_OF_ONE_REASON = 4
 _SAID_ANEW_AFTER = 10 * timers.SECOND
 """What a sender does may change; its words do so no more often, since they are written to the API."""
@@ -47,6 +48,7 @@ class Observations:
         self._odd: dict[tuple[str, bytes], _Odd] = {}
         self._warnings: dict[str, tuple[int, str]] = {}
         self._rival_at = -(1 << 62)
+        self._rival: bytes | None = None
 
     def see(self, kind: str, source: bytes, now: int, words: Callable[[], str]) -> None:
         """A packet of this sender is odd. `kind` is a `DropReason`, or what an accepted one was noted for; `words` say what it does."""
@@ -62,13 +64,21 @@ class Observations:
         if now - odd.said_at >= _SAID_ANEW_AFTER and key[1]:
             odd.words, odd.said_at = words(), now
 
-    def hear_rival(self, text: str, now: int, interval: int) -> None:
+    def hear_rival(self, source: bytes, priority: int, now: int, interval: int) -> None:
         """An Active hears another. A rival is one that goes on: a loser's last word, on every ordinary fail-back, is none. While
         one is told it stays the one: two of them must not take turns in the status."""
         before, self._rival_at = self._rival_at, now
         if now - before <= PERIODS * interval:
-            _, told = self._warnings.get("RivalHeard", (0, text))
-            self.warn("RivalHeard", told, now + PERIODS * interval)
+            if self.rival is None:
+                self._rival = source
+            text = f"{text_of(source)} advertises too, with priority {priority}"
+            _, told = self._warnings.get(_RIVAL_HEARD, (0, text))
+            self.warn(_RIVAL_HEARD, told, now + PERIODS * interval)
+
+    @property
+    def rival(self) -> str | None:
+        """The address of the one that is told."""
+        return text_of(self._rival) if self._rival is not None and _RIVAL_HEARD in self._warnings else None
 
     def warn(self, reason: str, text: str, until: int) -> None:
         self._warnings[reason] = (until, text)

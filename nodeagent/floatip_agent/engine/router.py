@@ -169,8 +169,8 @@ class Router:
 
     def hear_rival(self, heard: packet.Advertisement, now: int) -> None:
         """An Active hears another one."""
-        text = f"{text_of(heard.source)} advertises too, with priority {heard.priority}"
-        self.observations.hear_rival(text, now, max(self.configuration.advertisement_interval, heard.interval))
+        interval = max(self.configuration.advertisement_interval, heard.interval)
+        self.observations.hear_rival(heard.source, heard.priority, now, interval)
 
     def lose(self, lost: Iterable[bytes], now: int) -> bool:
         """Somebody took addresses out of the kernel. Whether they are to be put back at once; else a fault stands for a while."""
@@ -230,6 +230,7 @@ class Router:
             noted=dict(self.noted),
             warnings=self.observations.warnings(configuration.advertisement_interval),
             mismatches=self.observations.senders(configuration.advertisement_interval),
+            rival=self.observations.rival,
             addresses=[*configuration.addresses, *configuration.excluded_addresses],
             digest=configuration.digest,
             left=self.left,

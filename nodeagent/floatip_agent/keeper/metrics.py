@@ -66,8 +66,13 @@ class PictureCollector(Collector):
         warned = GaugeMetricFamily(
             "floatip_virtual_router_warning", "1 for each warning in force.", labels=[*ROUTER, "reason"]
         )
+        rival = GaugeMetricFamily(
+            "floatip_rival_heard", "1 while this Active hears another one.", labels=[*ROUTER, "address"]
+        )
         for router in routers:
             labels = [router.name, router.family]
+            if router.rival is not None:
+                rival.add_metric([*labels, router.rival], 1)
             for reason, senders in router.mismatches.items():
                 for sender in senders:
                     mismatch.add_metric([*labels, reason, sender], 1)
@@ -82,7 +87,7 @@ class PictureCollector(Collector):
                 noted.add_metric([*labels, reason], count)
             for reason in router.warnings:
                 warned.add_metric([*labels, reason], 1)
-        yield from (state, priority, sent, received, dropped, noted, mismatch, warned)
+        yield from (state, priority, sent, received, dropped, noted, mismatch, warned, rival)
 
     def _node(self) -> Iterator[Metric]:
         picture = self._picture

@@ -76,13 +76,20 @@ def test_the_words_change_with_what_a_sender_does_but_not_with_each_packet() -> 
 
 def test_a_rival_is_told_for_four_of_its_periods() -> None:
     found = Observations()
-    found.hear_rival("10.9.0.2 advertises too", NOW, SECOND)
-    assert found.warnings(SECOND) == {}
-    found.hear_rival("10.9.0.2 advertises too", NOW + 4 * SECOND, SECOND)
-    found.hear_rival("10.9.0.3 advertises too", NOW + 4 * SECOND, SECOND)
-    assert found.warnings(SECOND) == {"RivalHeard": "10.9.0.2 advertises too"}
+    third = socket.inet_aton("10.9.0.3")
+
+    def told() -> tuple[dict[str, str], str | None]:
+        return found.warnings(SECOND), found.rival
+
+    found.hear_rival(PEER, 90, NOW, SECOND)
+    assert told() == ({}, None)
+    found.hear_rival(PEER, 90, NOW + 4 * SECOND, SECOND)
+    found.hear_rival(third, 80, NOW + 4 * SECOND, SECOND)
+    assert told() == ({"RivalHeard": "10.9.0.2 advertises too, with priority 90"}, "10.9.0.2")
     found.forget(NOW + 8 * SECOND, SECOND)
-    assert found.warnings(SECOND) == {}
+    assert told() == ({}, None)
+    found.hear_rival(third, 80, NOW + 8 * SECOND, SECOND)
+    assert told()[1] == "10.9.0.3", "the next one is told when it is over"
 
 
 def test_every_reason_has_words() -> None:
