@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 from conformance.plugin import Conformance
@@ -18,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from lab import binaries, user_mode_linux
 from lab.control_plane import ControlPlane, OwnControlPlane
 from lab.network import Lan
+from lab.side_by_side import AtOnce, Result
 
 # A busy machine is no fault of the strategy or of the code.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,6 +29,7 @@ settings.load_profile("shared machine")
 MARKED_BY_FIXTURE = {
     "lan": "linux",
     "lan_of_ones_own": "linux",
+    "at_once": "linux",
     "uml": "guest",
     "control_plane": "cluster",
     "api_server": "cluster",
@@ -77,6 +81,29 @@ def lan() -> Iterator[Lan]:
 def lan_of_ones_own() -> Callable[[], AbstractContextManager[Lan]]:
     """For what needs several at once."""
     return contextlib.contextmanager(_lan)
+
+
+@pytest.fixture(scope="session")
+def at_once(lan_of_ones_own: Callable[[], AbstractContextManager[Lan]]) -> AtOnce[Any]:
+    """Does something for every name at once, each on a LAN of its own (they mostly wait); the result, or what it raised,
+    by name."""
+
+    def do(names: Iterable[str], experiment: Callable[[Lan, str], Result]) -> Callable[[str], Result]:
+        def on_a_lan(name: str) -> Result:
+            with lan_of_ones_own() as lan:
+                try:
+                    return experiment(lan, name)
+                except Exception as error:
+                    for file, text in lan.logs():
+                        error.add_note(f"last lines of {file}:\n{text}")
+                    raise
+
+        chosen = list(names)
+        with ThreadPoolExecutor(len(chosen)) as threads:
+            results = {name: threads.submit(on_a_lan, name) for name in chosen}
+        return lambda name: results[name].result()
+
+    return do
 
 
 def _lan() -> Iterator[Lan]:

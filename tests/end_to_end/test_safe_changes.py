@@ -10,14 +10,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from end_to_end.world import Apply, World
 from lab.network import Host
 from lab.waiting import until
 
+from end_to_end.world import Apply, World
+
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 
-ADDRESS = "10.9.0.140"
-NODES = [{"name": "n1", "priority": 200}, {"name": "n2", "priority": 150}, {"name": "n3", "priority": 100}]
+CUT = "n3"
+FLOATING_IPS = {"passive": ("10.9.0.140", ("n1", "n2", "n3")), "active": ("10.9.0.141", ("n3", "n2", "n1"))}
+"""Named by what the node is in them that is cut off: the address, and the nodes, the one of the highest priority first."""
+ADDRESSES = [address for address, _ in FLOATING_IPS.values()]
 UNKNOWN_WITHIN = 60
 """Seconds: its Lease counts for 40 s."""
 A_FEW_PASSES = 5.0
@@ -38,25 +41,28 @@ def without_api(node: Host, server: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def watched(world: World, address: str) -> Iterator[list[float]]:
-    """For how long, in seconds, each time that the address was on more than one node."""
+def watched(world: World) -> Iterator[list[float]]:
+    """For how long, in seconds, each time that one of the addresses was on more than one node."""
     spans: list[float] = []
+    since: dict[str, float] = {}
     stop = threading.Event()
 
-    def look() -> None:
-        since: float | None = None
+    def look(is_last: bool = False) -> None:
+        held = [text.partition("/")[0] for node in world.nodes.values() for text in node.addresses()]
+        now = time.monotonic()
+        for address in ADDRESSES:
+            if held.count(address) > 1 and not is_last:
+                since.setdefault(address, now)
+            elif address in since:
+                spans.append(now - since.pop(address))
+
+    def go_on_looking() -> None:
         while not stop.is_set():
             with contextlib.suppress(subprocess.SubprocessError, RuntimeError):
-                now, several = time.monotonic(), len(world.holders(address)) > 1
-                if several and since is None:
-                    since = now
-                elif not several and since is not None:
-                    spans.append(now - since)
-                    since = None
-        if since is not None:
-            spans.append(time.monotonic() - since)
+                look()
+        look(is_last=True)
 
-    looking = threading.Thread(target=look)
+    looking = threading.Thread(target=go_on_looking)
     looking.start()
     try:
         yield spans
@@ -79,36 +85,46 @@ def _said(world: World, name: str) -> str:
     return " / ".join(f"{c['type']} {c['status']} {c['reason']}: {c['message']}" for c in conditions)
 
 
-@pytest.mark.parametrize("cut", ["n1", "n3"], ids=["the Active", "a Backup"])
-def test_a_change_of_the_wire_waits_for_a_node_that_cannot_be_reached(world: World, apply: Apply, cut: str) -> None:
-    """Nothing begins, what holds the address goes on, a condition says why; and it is done when the node is back."""
-    vrrp = {"advertisementPeriodMilliseconds": 1000}
-    apply("changed", addresses=[f"{ADDRESS}/24"], nodes=NODES, vrrp=vrrp)
-    assert world.wait_for_holder(ADDRESS, among=lambda name: name == "n1") == "n1"
-    world.wait_for_status("changed", "n1")
-    until(lambda: len(_specs(world, "changed")) == 3, 20, "all take part")
-    with watched(world, ADDRESS) as doubled:
-        with without_api(world.nodes[cut], "10.9.0.10"):
+def test_a_change_of_the_wire_waits_for_a_node_that_cannot_be_reached(world: World, apply: Apply) -> None:
+    """Whether it is the Active or a Backup: nothing begins, what holds the address goes on, a condition says why; and it is done when the
+    node is back."""
+    for name, (address, (first, *_)) in FLOATING_IPS.items():
+        _apply(apply, name, version=3)
+        assert world.wait_for_holder(address, among=lambda node, first=first: node == first) == first  # type: ignore[misc]
+        world.wait_for_status(name, first)
+        until(lambda name=name: len(_specs(world, name)) == 3, 20, "all take part")  # type: ignore[misc]
+    with watched(world) as doubled:
+        with without_api(world.nodes[CUT], "10.9.0.10"):
             until(
-                lambda: (
-                    (cut, "Unknown")
-                    in {(n["name"], n["state"]) for n in world.floating_ip("changed")["status"]["nodes"]}
-                ),
-                UNKNOWN_WITHIN,
-                f"{cut} is Unknown",
+                lambda: all(map(_misses_it, map(world.floating_ip, FLOATING_IPS))), UNKNOWN_WITHIN, f"{CUT} is Unknown"
             )
-            apply("changed", addresses=[f"{ADDRESS}/24"], nodes=NODES, vrrp={**vrrp, "version": 2})
-            until(lambda: "ChangeWaits" in _said(world, "changed"), 20, "it is said that the change waits")
-            assert f"floatip forget {cut}" in _said(world, "changed")
+            for name in FLOATING_IPS:
+                _apply(apply, name, version=2)
+            for name in FLOATING_IPS:
+                until(lambda name=name: "ChangeWaits" in _said(world, name), 20, f"{name} says that its change waits")  # type: ignore[misc]
+                assert f"floatip forget {CUT}" in _said(world, name)
             time.sleep(A_FEW_PASSES)
-            assert {router["vrrp"]["version"] for router in _specs(world, "changed").values()} == {3}
-            assert not any("release" in router for router in _specs(world, "changed").values())
-            assert world.holders(ADDRESS) == ["n1"]
+            for name, (address, (first, *_)) in FLOATING_IPS.items():
+                assert {router["vrrp"]["version"] for router in _specs(world, name).values()} == {3}
+                assert not any("release" in router for router in _specs(world, name).values())
+                assert world.holders(address) == [first]
 
         def is_done() -> bool:
-            specs = _specs(world, "changed")
-            return len(specs) == 3 and all(r["vrrp"]["version"] == 2 and "release" not in r for r in specs.values())
+            specs = [router for name in FLOATING_IPS for router in _specs(world, name).values()]
+            return len(specs) == 6 and all(r["vrrp"]["version"] == 2 and "release" not in r for r in specs)
 
-        until(is_done, 60, "the change is in force on all three")
-        world.wait_for_status("changed", "n1")
+        until(is_done, 60, "both changes are in force on all three")
+        for name, (_, (first, *_)) in FLOATING_IPS.items():
+            world.wait_for_status(name, first)
     assert max(doubled, default=0.0) < OVERLAP, f"on two nodes for {doubled} s"
+
+
+def _apply(apply: Apply, name: str, *, version: int) -> None:
+    address, order = FLOATING_IPS[name]
+    nodes = [{"name": node, "priority": priority} for node, priority in zip(order, (200, 150, 100), strict=True)]
+    vrrp = {"advertisementPeriodMilliseconds": 1000, "version": version}
+    apply(name, addresses=[f"{address}/24"], nodes=nodes, vrrp=vrrp)
+
+
+def _misses_it(floating_ip: dict[str, Any]) -> bool:
+    return (CUT, "Unknown") in {(node["name"], node["state"]) for node in floating_ip["status"]["nodes"]}

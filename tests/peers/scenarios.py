@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 from lab import debian, frr, keepalived
 from lab.network import Lan
+from lab.side_by_side import side_by_side
 from peers import ways
 from peers.neighbors import AgentPeer, FrrPeer, KeepalivedPeer, Peer
 from peers.pairing import Pairing
 from peers.ways import Way
 from wire.sniffer import Sniffer
 
-Result = TypeVar("Result")
-AtOnce = Callable[[Iterable[str], Callable[[Lan, str], Result]], Callable[[str], Result]]
 MakePeer = Callable[..., Peer]
 Spoken = Mapping[str, tuple[MakePeer, Sequence[Way]]]
 """By the peer's name: how it is made, and the ways that both speak."""
@@ -48,9 +47,10 @@ SUBJECTS: dict[str, MakePeer] = {name: make for name, (make, _) in SPOKEN.items(
 
 
 def beside(spoken: Spoken) -> Callable[[Callable[[Pairing], None]], Callable[..., None]]:
-    """Makes a test for each peer out of a scenario. The first one that runs runs them all; each tells its own end."""
+    """Makes a test for each peer out of a scenario."""
 
     def decorate(scenario: Callable[[Pairing], None]) -> Callable[..., None]:
+        @functools.wraps(scenario)
         def run(lan: Lan, peer: str) -> None:
             make_peer, spoken_ways = spoken[peer]
             for name, addresses in (("agent", ways.AGENT), ("peer", ways.PEER)):
@@ -58,16 +58,7 @@ def beside(spoken: Spoken) -> Callable[[Callable[[Pairing], None]], Callable[...
             with Sniffer(lan.hosts["agent"]) as seen:
                 scenario(Pairing(lan, peer, spoken_ways, or_skip(make_peer), seen))
 
-        ends: list[Callable[[str], None]] = []
-
-        @pytest.mark.parametrize("peer", spoken)
-        def test(at_once: AtOnce[None], peer: str) -> None:
-            if not ends:
-                ends.append(at_once(spoken, run))
-            ends[0](peer)
-
-        test.__name__, test.__doc__ = scenario.__name__, scenario.__doc__
-        return cast("Callable[..., None]", test)
+        return side_by_side(spoken)(run)
 
     return decorate
 

@@ -8,6 +8,7 @@ from lab import debian, keepalived
 from lab.agents import Agent, StaticAgent
 from lab.keepalived import Keepalived
 from lab.network import Lan
+from lab.side_by_side import side_by_side
 from lab.waiting import throughout, until
 
 pytestmark = pytest.mark.peers
@@ -37,7 +38,7 @@ def _reasons(agent: StaticAgent) -> set[str]:
     return {warning["reason"] for router in routers for warning in router.get("warnings", [])}
 
 
-@pytest.mark.parametrize("version", keepalived.PACKAGES)
+@side_by_side(keepalived.PACKAGES)
 def test_a_keepalived_that_takes_over_is_no_stranger_and_one_that_was_killed_is_found(lan: Lan, version: str) -> None:
     try:
         keepalived.command(version)

@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 import pytest
 from lab.network import Lan
+from lab.side_by_side import AtOnce
 from lab.waiting import until
-from peers.scenarios import SUBJECTS, AtOnce, or_skip
+from peers.scenarios import SUBJECTS, or_skip
 from peers.stranger import ABOVE, BELOW, Stranger, advertisement
 from peers.ways import PEER, Way
 

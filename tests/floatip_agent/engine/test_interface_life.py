@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 from floatip_agent.configuration import RouterConfiguration
 from lab.network import NAMESPACES, Lan
+from lab.side_by_side import side_by_side
 from lab.waiting import throughout, until
 from wire.engine import EngineAgent
 from wire.holders import Holders
@@ -48,9 +49,12 @@ def a_pair(lan: Lan) -> Pair:
     return pair
 
 
-@pytest.mark.parametrize("kind", [BRIDGE, MACVLAN], ids=lambda kind: kind.interface)
-def test_the_life_of_a_link_made_over_another(lan: Lan, kind: Kind) -> None:
-    lives_through_all(Pair(lan, kind))
+KINDS = {kind.interface: kind for kind in (BRIDGE, MACVLAN)}
+
+
+@side_by_side(KINDS)
+def test_the_life_of_a_link_made_over_another(lan: Lan, interface: str) -> None:
+    lives_through_all(Pair(lan, KINDS[interface]))
 
 
 def test_both_families_go_together_and_come_back_together(lan: Lan) -> None:

@@ -6,6 +6,7 @@ after the other, in both orders, as an operator or somebody with two files does 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ import pytest
 from floatip_agent.configuration import Health, RouterConfiguration
 from lab.network import Lan
 from lab.prober import PORT, Prober
+from lab.side_by_side import side_by_side
 from lab.waiting import until
 from wire.engine import EngineAgent
 from wire.sniffer import Sniffer
@@ -104,18 +106,22 @@ class Rolling:
         assert not self.seen.advertisements("10.9.0.2"), f"{name}: a second Active"
 
 
-@pytest.fixture(params=["the Active first", "the Backup first"])
-def rolling(request: pytest.FixtureRequest, lan: Lan) -> Iterator[tuple[Rolling, list[EngineAgent]]]:
+ORDERS = ("the Active first", "the Backup first")
+
+
+@contextlib.contextmanager
+def rolling(lan: Lan, order: str) -> Iterator[tuple[Rolling, list[EngineAgent]]]:
     with ExitStack() as stack:
         made = Rolling(lan, stack)
-        yield made, made.agents if request.param == "the Active first" else made.agents[::-1]
+        yield made, made.agents if order == ORDERS[0] else made.agents[::-1]
 
 
-def test_settings_change_under_a_running_role(rolling: tuple[Rolling, list[EngineAgent]]) -> None:
-    made, order = rolling
-    for name, changes in CHANGES:
-        made.set(changes)
-        made.roll(name, order)
+@side_by_side(ORDERS)
+def test_settings_change_under_a_running_role(lan: Lan, first: str) -> None:
+    with rolling(lan, first) as (made, order):
+        for name, changes in CHANGES:
+            made.set(changes)
+            made.roll(name, order)
 
 
 def test_addresses_that_come_and_go_are_held_at_once_and_let_go(lan: Lan) -> None:
@@ -133,15 +139,14 @@ def test_addresses_that_come_and_go_are_held_at_once_and_let_go(lan: Lan) -> Non
         assert (n1.holds(VIP), n1.holds(MORE), n1.holds("10.9.0.102")) == (True, False, False)
 
 
-def test_priorities_and_probes_that_change_without_another_order_move_nothing(
-    rolling: tuple[Rolling, list[EngineAgent]],
-) -> None:
-    made, order = rolling
-    active, backup = made.agents
-    made.priorities = {active: 220, backup: 120}
-    made.roll("higher", order)
-    made.priorities = {active: 150, backup: 20}
-    made.roll("lower", order)
-    made.roll("a new probe without a result yet", order, {"elk": Health(waiting=("http",))})
-    made.roll("that passes", order, {"elk": Health()})
-    made.roll("that lowers both", order, {"elk": Health(lower_by=15)})
+@side_by_side(ORDERS)
+def test_priorities_and_probes_that_change_without_another_order_move_nothing(lan: Lan, first: str) -> None:
+    with rolling(lan, first) as (made, order):
+        active, backup = made.agents
+        made.priorities = {active: 220, backup: 120}
+        made.roll("higher", order)
+        made.priorities = {active: 150, backup: 20}
+        made.roll("lower", order)
+        made.roll("a new probe without a result yet", order, {"elk": Health(waiting=("http",))})
+        made.roll("that passes", order, {"elk": Health()})
+        made.roll("that lowers both", order, {"elk": Health(lower_by=15)})
