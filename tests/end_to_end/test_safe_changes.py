@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,19 +11,16 @@ import pytest
 from lab.network import Host
 from lab.waiting import until
 
-from end_to_end.world import Apply, World
+from end_to_end.world import OVERLAP, Apply, World, watched
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 
 CUT = "n3"
 FLOATING_IPS = {"passive": ("10.9.0.140", ("n1", "n2", "n3")), "active": ("10.9.0.141", ("n3", "n2", "n1"))}
 """Named by what the node is in them that is cut off: the address, and the nodes, the one of the highest priority first."""
-ADDRESSES = [address for address, _ in FLOATING_IPS.values()]
 UNKNOWN_WITHIN = 60
 """Seconds: its Lease counts for 40 s."""
 A_FEW_PASSES = 5.0
-OVERLAP = 0.3
-"""Seconds: a higher priority takes over before the lower lets go, and a look takes its time."""
 
 
 @contextlib.contextmanager
@@ -38,37 +33,6 @@ def without_api(node: Host, server: str) -> Iterator[None]:
         yield
     finally:
         node.run(["nft", "delete", "table", "inet", "cut"])
-
-
-@contextlib.contextmanager
-def watched(world: World) -> Iterator[list[float]]:
-    """For how long, in seconds, each time that one of the addresses was on more than one node."""
-    spans: list[float] = []
-    since: dict[str, float] = {}
-    stop = threading.Event()
-
-    def look(is_last: bool = False) -> None:
-        held = [text.partition("/")[0] for node in world.nodes.values() for text in node.addresses()]
-        now = time.monotonic()
-        for address in ADDRESSES:
-            if held.count(address) > 1 and not is_last:
-                since.setdefault(address, now)
-            elif address in since:
-                spans.append(now - since.pop(address))
-
-    def go_on_looking() -> None:
-        while not stop.is_set():
-            with contextlib.suppress(subprocess.SubprocessError, RuntimeError):
-                look()
-        look(is_last=True)
-
-    looking = threading.Thread(target=go_on_looking)
-    looking.start()
-    try:
-        yield spans
-    finally:
-        stop.set()
-        looking.join()
 
 
 def _specs(world: World, name: str) -> dict[str, dict[str, Any]]:
@@ -88,12 +52,10 @@ def _said(world: World, name: str) -> str:
 def test_a_change_of_the_wire_waits_for_a_node_that_cannot_be_reached(world: World, apply: Apply) -> None:
     """Whether it is the Active or a Backup: nothing begins, what holds the address goes on, a condition says why; and it is done when the
     node is back."""
-    for name, (address, (first, *_)) in FLOATING_IPS.items():
+    for name in FLOATING_IPS:
         _apply(apply, name, version=3)
-        assert world.wait_for_holder(address, among=lambda node, first=first: node == first) == first  # type: ignore[misc]
-        world.wait_for_status(name, first)
-        until(lambda name=name: len(_specs(world, name)) == 3, 20, "all take part")  # type: ignore[misc]
-    with watched(world) as doubled:
+        _wait_until_all_take_part(world, name)
+    with watched(world, *(address for address, _ in FLOATING_IPS.values())) as doubled:
         with without_api(world.nodes[CUT], "10.9.0.10"):
             until(
                 lambda: all(map(_misses_it, map(world.floating_ip, FLOATING_IPS))), UNKNOWN_WITHIN, f"{CUT} is Unknown"
@@ -101,8 +63,7 @@ def test_a_change_of_the_wire_waits_for_a_node_that_cannot_be_reached(world: Wor
             for name in FLOATING_IPS:
                 _apply(apply, name, version=2)
             for name in FLOATING_IPS:
-                until(lambda name=name: "ChangeWaits" in _said(world, name), 20, f"{name} says that its change waits")  # type: ignore[misc]
-                assert f"floatip forget {CUT}" in _said(world, name)
+                _wait_until_told(world, name)
             time.sleep(A_FEW_PASSES)
             for name, (address, (first, *_)) in FLOATING_IPS.items():
                 assert {router["vrrp"]["version"] for router in _specs(world, name).values()} == {3}
@@ -128,3 +89,15 @@ def _apply(apply: Apply, name: str, *, version: int) -> None:
 
 def _misses_it(floating_ip: dict[str, Any]) -> bool:
     return (CUT, "Unknown") in {(node["name"], node["state"]) for node in floating_ip["status"]["nodes"]}
+
+
+def _wait_until_all_take_part(world: World, name: str) -> None:
+    address, (first, *_) = FLOATING_IPS[name]
+    assert world.wait_for_holder(address, among=lambda node: node == first) == first
+    world.wait_for_status(name, first)
+    until(lambda: len(_specs(world, name)) == 3, 20, "all take part")
+
+
+def _wait_until_told(world: World, name: str) -> None:
+    until(lambda: "ChangeWaits" in _said(world, name), 20, f"{name} says that its change waits")
+    assert f"floatip forget {CUT}" in _said(world, name)

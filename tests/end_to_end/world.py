@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lab.cluster import Cluster
@@ -12,6 +16,9 @@ from lab.waiting import until
 
 PERIOD = 0.1
 """Seconds between two advertisements."""
+
+OVERLAP = 0.3
+"""Seconds: a higher priority takes over before the lower lets go, and a look takes its time."""
 
 Apply = Callable[..., None]
 """`apply(name, **spec)`: a FloatingIP for the time of a test."""
@@ -71,3 +78,34 @@ class World:
             return status if ready and status.get("activeNode") == active_node else None
 
         return until(says_so, 30, f"{name}: activeNode {active_node}, Ready")
+
+
+@contextlib.contextmanager
+def watched(world: World, *addresses: str) -> Iterator[list[float]]:
+    """For how long, in seconds, each time that one of these addresses was on more than one node."""
+    spans: list[float] = []
+    since: dict[str, float] = {}
+    stop = threading.Event()
+
+    def look(is_last: bool = False) -> None:
+        held = [text.partition("/")[0] for node in world.nodes.values() for text in node.addresses()]
+        now = time.monotonic()
+        for address in addresses:
+            if held.count(address) > 1 and not is_last:
+                since.setdefault(address, now)
+            elif address in since:
+                spans.append(now - since.pop(address))
+
+    def go_on_looking() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(subprocess.SubprocessError, RuntimeError):
+                look()
+        look(is_last=True)
+
+    looking = threading.Thread(target=go_on_looking)
+    looking.start()
+    try:
+        yield spans
+    finally:
+        stop.set()
+        looking.join()
