@@ -53,30 +53,28 @@ def under_way(standing: Standing, snapshot: Snapshot) -> str | None:
     later. A loss looks otherwise: who lost the role is in Fault, not heard of, or still comes before all who stand by."""
     standing_by = [node for node in sorted(standing.present) if _stands_by(standing, node, snapshot)]
     new = max(standing_by, key=lambda node: _rank(standing, node), default=None)
-    if new is None:
-        return None
-    for old in standing_by:
-        text = f"{old} hands it over to {new}"
-        known = {None, *(router.source_address for router in standing.reported[old])}
-        hears_no_other = {router.active_router for router in standing.reported[new]} <= known
-        is_outranked = _rank(standing, old) < _rank(standing, new)
-        if is_outranked and hears_no_other and _lets_go(standing, old) and _had_it(standing, old, text):
-            return text
-    return None
-
-
-def _had_it(standing: Standing, node: str, text: str) -> bool:
-    """By the status that was written last, in which the hand-over may be under way already."""
     before = standing.floating_ip.status
-    if before is None:
-        return False
-    told = {(condition.reason, condition.message) for condition in before.conditions}
-    return before.active_node == node or (Reason.HANDING_OVER, text) in told
+    if new is None or before is None or _hears_a_stranger(standing, new, snapshot):
+        return None
+    old = before.active_node
+    if old is not None and old != new and _lets_go(standing, old, new, snapshot):
+        return f"{old} hands it over to {new}"
+    texts = (condition.message for condition in before.conditions if condition.reason == Reason.HANDING_OVER)
+    return next((text for text in texts if text.endswith(f" to {new}")), None)
 
 
-def _lets_go(standing: Standing, node: str) -> bool:
-    """Whether a higher priority is enough, or the node was asked to."""
-    return _preempts_at_once(standing) or any(router.leave for router in standing.present[node])
+def _lets_go(standing: Standing, old: str, new: str, snapshot: Snapshot) -> bool:
+    """It was asked to, or it leaves the role to a higher priority."""
+    routers = standing.entries.get(old, [])
+    if routers and all(router.release for router in routers):
+        return snapshot.is_fresh(old)
+    yields = _preempts_at_once(standing) or any(router.leave for router in routers)
+    return yields and _stands_by(standing, old, snapshot) and _rank(standing, old) < _rank(standing, new)
+
+
+def _hears_a_stranger(standing: Standing, node: str, snapshot: Snapshot) -> bool:
+    heard = {router.active_router for router in standing.reported[node]} - {None}
+    return not heard <= set(map(str, snapshot.places.owners))
 
 
 def _preempts_at_once(standing: Standing) -> bool:

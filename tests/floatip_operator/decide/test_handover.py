@@ -123,6 +123,12 @@ def test_a_preference_that_cannot_be_met_is_said(target: str, nodes: list[dict[s
     assert (accepted.status, accepted.message) == ("True", message)
 
 
+def own_address(name: str) -> str:
+    """Of a node that `document` made."""
+    (interface,) = document(name).to_manifest()["status"]["interfaces"]
+    return str(interface["addresses"][0]).partition("/")[0]
+
+
 class TestUnderWay:
     """The old holder says Backup at once, the next one Active up to a second later: no loss, and nobody is warned."""
 
@@ -136,13 +142,25 @@ class TestUnderWay:
         assert told(held, moving) == []
         assert told(moving, moved) == [("Normal", "ActiveNodeChanged")]
 
-    @pytest.mark.parametrize("heard", [None, "10.0.0.1"], ids=["hears nobody", "its last word"])
+    @pytest.mark.parametrize("heard", [None, own_address("n1")], ids=["hears nobody", "its last word"])
     def test_by_a_request_to_leave(self, heard: str | None) -> None:
         second = node("n2", 254, "Backup", NEVER, activeRouter=heard)
         held = judged([node("n1", 200, "Active", NEVER, is_leaving=True), second], preemption=NEVER)
-        left = node("n1", 200, "Backup", NEVER, is_leaving=True, sourceAddress="10.0.0.1")
+        left = node("n1", 200, "Backup", NEVER, is_leaving=True)
         moving = judged([left, second], held, preemption=NEVER)
         assert ready(moving)[1] == "HandingOver"
+        assert told(held, moving) == []
+
+    def test_by_a_release(self) -> None:
+        """n1 is no candidate any more; its entry is gone before n2 says Active."""
+        request = {"requestID": "r1"}
+        second, only = node("n2", 180, "Backup"), [{"name": "n2"}]
+        held = judged([node("n1", 200, "Active"), second])
+        entry = router(priority=200) | {"release": request}
+        released = document("n1", [entry], [said("Initialize", releasedRequestID="r1")])
+        moving = judged([released, second], held, nodes=only)
+        assert ready(moving)[1] == "HandingOver"
+        assert judged([document("n1"), second], moving, nodes=only) == moving
         assert told(held, moving) == []
 
     @pytest.mark.parametrize(
@@ -190,16 +208,17 @@ class TestUnderWay:
 
 
 def judged(
-    nodes: list[FloatingIPNode],
+    documents: list[FloatingIPNode],
     before: FloatingIPStatus | None = None,
     *,
     preemption: dict[str, Any] | None = None,
     ages: dict[str, float] | None = None,
+    **spec: Any,
 ) -> FloatingIPStatus:
     """The status after `before`."""
-    asked = wanted(preemption).model_copy(update={"status": before})
-    lease_ages = {entry.metadata.name: 1.0 for entry in nodes} | (ages or {})
-    written = decide(snapshot([asked], nodes, lease_ages=lease_ages)).statuses
+    asked = wanted(preemption, **spec).model_copy(update={"status": before})
+    lease_ages = {entry.metadata.name: 1.0 for entry in documents} | (ages or {})
+    written = decide(snapshot([asked], documents, lease_ages=lease_ages)).statuses
     if not written:
         assert before is not None
         return before
