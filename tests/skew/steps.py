@@ -11,7 +11,7 @@ from lab import images
 from lab.image import Image
 from lab.installation import NAMESPACE, RELEASE
 from lab.waiting import until
-from skew.world import ACTIVE_DOWN, ADDED, MARGIN, NAMES, NODES, World
+from skew.world import ACTIVE_DOWN, ADDED, GUEST, MARGIN, NAMES, NODES, World
 
 SECOND = (256 - 150) / 256
 """Seconds, RFC 9568 6.1: Skew_Time of the second of three at a period of 1 s, by the given priorities."""
@@ -34,8 +34,11 @@ def operator_first(world: World) -> None:
 
 
 def ours_with_others_agents(world: World) -> None:
-    with world.step("edits and a move, our operator and the other's agents", most=MOVED, still=("elk", "pair")):
+    with world.step(
+        "edits, a new floating IP, a move; our operator, the other's agents", most=MOVED, still=("elk", "pair")
+    ):
         _edit(world)
+        _come_and_go(world)
         _move(world)
         _ask_for_news(world)
 
@@ -104,9 +107,11 @@ def rolled_back(world: World) -> None:
 
 
 def others_with_our_agents(world: World) -> None:
-    with world.step("edits and a move, the other's operator and our agents", most=ACTIVE_DOWN + 0.3):
+    with world.step(
+        "edits, a new floating IP, a killed agent; the other's operator, our agents", most=ACTIVE_DOWN + 0.3
+    ):
         _edit(world)
-        _move(world)
+        _come_and_go(world)
         world.installed.nodes["n1"].kill_containers("engine", "keeper")
         world.wait_for_agents(world.ours)
 
@@ -159,6 +164,18 @@ def _change_elk(world: World, addresses: list[str], *, preemption: dict[str, int
     host = world.installed.hosts[holders["elk"]]
     until(lambda: host.holds(ADDED) is (ADDED in addresses), 20, f"{host} takes the change up")
     time.sleep(3)
+
+
+def _come_and_go(world: World) -> None:
+    """A FloatingIP more gets a router ID and a holder, and is gone when every node has confirmed that."""
+    metadata, spec = {"name": "guest"}, {"addresses": [f"{GUEST}/24"]}
+    guest = {"apiVersion": names.API_VERSION, "kind": names.FLOATING_IP, "metadata": metadata, "spec": spec}
+    world.plane.kubectl("apply", "-f", "-", stdin=json.dumps(guest))
+    until(lambda: world.condition("guest", "Ready")[0] == "True", 30, "a floating IP more is held")
+    world.plane.kubectl("delete", "fip", "guest", "--timeout=30s")
+    if holding := [name for name, host in world.installed.hosts.items() if host.holds(GUEST)]:
+        raise StepError(f"{', '.join(holding)} still has {GUEST}")
+    world.wait_until_usual()
 
 
 def _move(world: World) -> None:

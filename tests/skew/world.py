@@ -18,7 +18,7 @@ from lab.waiting import until
 NODES = {"n1": "10.9.0.1/24", "n2": "10.9.0.2/24", "n3": "10.9.0.3/24"}
 NAMES = {"small": "10.9.0.100", "elk": "10.9.0.101", "pair": "10.9.0.102"}
 """The floating IPs and the address at which each is probed."""
-ADDED = "10.9.0.103"
+ADDED, GUEST = "10.9.0.103", "10.9.0.104"
 MARGIN = 0.2
 """Seconds; the issue: "at most the skew time + 0.2 s per move"."""
 ACTIVE_DOWN = 3 + (256 - 100) / 256

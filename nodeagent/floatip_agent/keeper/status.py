@@ -247,9 +247,8 @@ class StatusWriter:
         except Refusal as error:
             if now < self._schema_until or not declared.is_too_new(str(error)):
                 raise
-            self._sparing.warning(
-                "CRDs", f"the CRDs are older than this agent, the status lacks what they do not know: {error}"
-            )
+            why = " ".join(str(error).split())
+            self._sparing.warning("CRDs", f"the CRDs are older than this agent, whose status lacks what is new: {why}")
             self._schema = declared.status_schema(await self._server.get(declared.PATH))
             self._schema_until = now + SCHEMA_FOR
             await self._apply(document)
