@@ -5,16 +5,16 @@ PY := $(VENV)/bin/python
 ARGS ?=
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup: ## virtual environment, Debian packages, Kubernetes binaries (what is there already stays)
 	@scripts/setup
 
-demo: setup ## the whole path on an embedded local cluster; ARGS=--keep leaves it running
+demo: setup ## helm install on nodes with containerd and kubelet, killed containers, a lost node; ARGS=--keep leaves it running
 	@PYTHONPATH=tests $(PY) -m lab.demo $(ARGS)
 
-demo-cluster: setup ## helm install on nodes with containerd and kubelet: the address, killed containers, a lost node
-	@PYTHONPATH=tests $(PY) -m lab.cluster_demo
+demo-processes: setup ## the two nodes of the keepalived guide on an API server without kubelets, and more that breaks; ARGS=--keep
+	@PYTHONPATH=tests $(PY) -m lab.process_demo $(ARGS)
 
 images: setup ## both images of the Dockerfile, without a registry, and their size
 	@PYTHONPATH=tests $(PY) -m lab.images
@@ -58,4 +58,4 @@ generate: setup ## write crds/*.yaml and docs/reference.md from the models
 lock: ## requirements/*.txt with hashes, from pyproject.toml
 	@scripts/lock
 
-.PHONY: help setup demo demo-cluster images test simulation soak outage skew conformance mutation fuzz proof-tools lint generate lock
+.PHONY: help setup demo demo-processes images test simulation soak skew outage conformance mutation fuzz proof-tools lint generate lock

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import yaml
 from lab.cluster import Cluster, Say
 from lab.network import Host
+from lab.outcomes import Bound, Outcome, heading, summary
 from lab.prober import Prober
 from lab.services import Listener
 from lab.waiting import until
@@ -25,34 +24,6 @@ LIFETIME = 3.6
 
 class DemoError(Exception):
     """Something was not seen; the text says what."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Bound:
-    """The longest gap that counts as seen. Seconds."""
-
-    seconds: float
-    of: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Outcome:
-    """One row of the summary: what was done, who held the address then, and the gap in milliseconds."""
-
-    what: str
-    holder: str
-    gap: float
-    bound: Bound | None
-
-    @property
-    def within(self) -> bool:
-        return self.bound is None or self.gap <= self.bound.seconds * 1000
-
-    def __str__(self) -> str:
-        row = f"{self.what:<48} -> {self.holder:<8}{self.gap:6.0f} ms"
-        if self.bound:
-            row += f"   at most {self.bound.seconds * 1000:.0f} ms: {self.bound.of}"
-        return row if self.within else f"{row}  EXCEEDED"
 
 
 class Demo:
@@ -82,15 +53,12 @@ class Demo:
         self._agent_is_killed()
         self._node_dies("its cable is pulled and its agent killed", "")
         self._moves_without_the_cluster()
-        self._heading("Everything is back")
+        heading("Everything is back")
         self._show_status()
 
     def summary(self) -> bool:
         """Print what the client saw. The result is whether every gap was within its bound."""
-        print("\nThe longest gap that the client saw, with one probe a millisecond:\n")
-        for outcome in self._outcomes:
-            print(f"  {outcome}")
-        return all(outcome.within for outcome in self._outcomes)
+        return summary(self._outcomes)
 
     def _read_times(self) -> None:
         """RFC 9568, 6.1 (RFC 3768, 6.1): Skew_Time of the successor, and its Active_Down_Interval; in seconds."""
@@ -105,7 +73,7 @@ class Demo:
 
     def _apply(self) -> None:
         files = " ".join(f"-f examples/{example.name}" for example in self._examples)
-        self._heading(f"kubectl apply {files}")
+        heading(f"kubectl apply {files}")
         for example in self._examples:
             self._cluster.control_plane.apply(example)
         self._prober.wait_for(self._first.name, 60)
@@ -114,14 +82,14 @@ class Demo:
 
     def _probe_fails(self) -> None:
         port = PORTS[-1]
-        self._heading(f"The service on port {port} of {self._first.name} stops: its probe fails")
+        heading(f"The service on port {port} of {self._first.name} stops: its probe fails")
         service = self._services[self._first.name, port]
         self._moves(f"{self._first.name}: probe fails", service.stop, self._second)
         self._show_status()
         self._moves(f"{self._first.name}: probe passes again", service.start, self._first)
 
     def _agent_stops(self) -> None:
-        self._heading(f"The agent of {self._first.name} is told to stop (SIGTERM)")
+        heading(f"The agent of {self._first.name} is told to stop (SIGTERM)")
         agent = self._cluster.agents[self._first.name]
         self._moves(
             f"{self._first.name}: agent stops (SIGTERM)", agent.process.terminate, self._second, self._after_stop
@@ -130,7 +98,7 @@ class Demo:
         self._moves(f"{self._first.name}: agent is back", agent.start, self._first)
 
     def _agent_is_killed(self) -> None:
-        self._heading(f"Guard, engine and keeper of {self._first.name} are killed at once (SIGKILL)")
+        heading(f"Guard, engine and keeper of {self._first.name} are killed at once (SIGKILL)")
         agent = self._cluster.agents[self._first.name]
 
         def kill() -> None:
@@ -147,7 +115,7 @@ class Demo:
         self._moves(f"{self._first.name}: agent is back", agent.start, self._first)
 
     def _node_dies(self, how: str, when: str) -> None:
-        self._heading(f"{self._first.name} dies{when}: {how}")
+        heading(f"{self._first.name} dies{when}: {how}")
         agent = self._cluster.agents[self._first.name]
 
         def die() -> None:
@@ -163,7 +131,7 @@ class Demo:
         self._moves(f"{self._first.name}: is back{when}", revive, self._first)
 
     def _moves_without_the_cluster(self) -> None:
-        self._heading("API server and operator are killed")
+        heading("API server and operator are killed")
         self._cluster.control_plane.stop_api_server()
         self._cluster.operator.kill()
         self._say("both are gone")
@@ -202,7 +170,3 @@ class Demo:
         until(says_so, 30, f"status.activeNode of {name} is the holder and the object is Ready")
         self._say("$ kubectl get fip -o wide")
         print(plane.kubectl("get", "fip", "-o", "wide"), end="", flush=True)
-
-    def _heading(self, text: str) -> None:
-        bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
-        print(f"\n{bold}== {text}{plain}", flush=True)
