@@ -32,7 +32,7 @@ from floatip_operator.reconciler import Reconciler, Settings
 log = logging.getLogger("floatip_operator")
 
 _STALE = 60.0
-"""Seconds without a whole pass after which /healthz turns bad."""
+"""Seconds without a pass that ended well, after which /healthz turns bad."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -136,7 +136,7 @@ async def _serve(address: str, metrics: Metrics, reconciler: Reconciler) -> web.
     async def health(_: web.Request) -> web.Response:
         age = asyncio.get_running_loop().time() - reconciler.turned_at
         if reconciler.turned_at and age > _STALE:
-            return web.Response(status=503, text=f"no whole pass for {age:.0f} s\n")
+            return web.Response(status=503, text=f"no pass ended well for {age:.0f} s\n")
         return web.Response(text="ok\n")
 
     async def show(_: web.Request) -> web.Response:

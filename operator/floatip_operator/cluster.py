@@ -43,6 +43,8 @@ class Cluster:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.changed = asyncio.Event()
+        self._touched: set[str] = set()
+        self._may_concern_all = True
         self._objects: dict[str, dict[str, Object]] = {}
         self._renewals: dict[str, tuple[str, float]] = {}
         self._heard: set[str] = set()
@@ -81,7 +83,7 @@ class Cluster:
             self._note_asked(name, entry)
         elif kind == "Pod":
             self._note_pod(name, entry)
-        self.changed.set()
+        self._note_change(kind, entry, known)
 
     def remove(self, kind: str, name: str) -> None:
         gone = self._objects.get(kind, {}).pop(name, None)
@@ -96,7 +98,15 @@ class Cluster:
         elif kind == "Pod" and gone is not None:
             self._pods.pop(name, None)
             self._pods_gone[gone["spec"]["nodeName"]] = self._clock()
+        self._may_concern_all = True
         self.changed.set()
+
+    def take_changes(self) -> frozenset[str] | None:
+        """The FloatingIPs that the changes since the last call are about; None: they may concern any."""
+        touched = None if self._may_concern_all else frozenset(self._touched)
+        self._touched, self._may_concern_all = set(), False
+        self.changed.clear()
+        return touched
 
     def turns_in(self) -> float:
         """Seconds until the next agent counts as Unknown by its Lease; infinite when none will."""
@@ -178,6 +188,16 @@ class Cluster:
                 log.error("%s %s is left alone, it cannot be read: %s", kind, name, error)
             return None
 
+    def _note_change(self, kind: str, entry: Object, known: Object | None) -> None:
+        if kind == names.FLOATING_IP:
+            self._touched.add(entry["metadata"]["name"])
+        elif kind == names.FLOATING_IP_NODE and known is not None:
+            self._touched |= _floating_ips_on(entry) | _floating_ips_on(known)
+            self._may_concern_all |= _node_itself(entry) != _node_itself(known)
+        else:
+            self._may_concern_all = True
+        self.changed.set()
+
     def _note_renewal(self, name: str, lease: Object) -> None:
         if not name.startswith(_LEASE_PREFIX):
             return
@@ -231,6 +251,18 @@ def _document(entry: Object) -> Any:
 def _listed(document: Object) -> Iterable[str]:
     """The FloatingIPs of its entries, also of a document that cannot be read as a whole."""
     return (str(router.get("name")) for router in document.get("spec", {}).get("virtualRouters", []))
+
+
+def _floating_ips_on(document: Object) -> set[str]:
+    """Those that stand in the document, and those that its agent speaks of."""
+    routers = [part.get("virtualRouters", []) for part in (document.get("spec", {}), document.get("status", {}))]
+    return {router["name"] for listed in routers for router in listed}
+
+
+def _node_itself(document: Object) -> Object:
+    """What its agent says beside its virtual routers."""
+    own = {"virtualRouters", "observedGeneration"}
+    return {key: value for key, value in document.get("status", {}).items() if key not in own}
 
 
 def _node(entry: Object) -> Node:

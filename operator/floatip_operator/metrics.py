@@ -22,13 +22,13 @@ class Metrics:
         self.registry.register(ClusterCollector(cluster))
         self.duration = Histogram(
             "floatip_operator_reconcile_duration_seconds",
-            "Time of one pass over the whole cluster, writes included.",
+            "Time of one pass, writes included.",
             registry=self.registry,
         )
         self.errors = Counter("floatip_operator_reconcile_errors", "Passes that failed.", registry=self.registry)
         self.passed_at = Gauge(
             "floatip_operator_last_pass_timestamp_seconds",
-            "When a whole pass ended last; 0 before the first one.",
+            "When a pass ended well last; 0 before the first one.",
             registry=self.registry,
         )
         self.leader = Gauge("floatip_operator_is_leader", "1 while this replica has the Lease.", registry=self.registry)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 
 from floatip_api import names
 
@@ -86,7 +86,8 @@ class _Progress:
     def begin(self) -> None:
         self._has_begun = True
 
-    def decide(self, snapshot: Snapshot) -> Plan:
+    def decide(self, snapshot: Snapshot, _: Set[str] | None) -> Plan:
+        """Always for all."""
         self.living = {name for name in snapshot.heard if snapshot.is_fresh(name)}
         self._holders = leaving.holders(snapshot)
         _turn(self.all_heard, self._holders.keys() <= self.living)

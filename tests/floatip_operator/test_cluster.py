@@ -119,3 +119,32 @@ def test_the_age_of_a_lease_begins_anew_with_each_renewal() -> None:
     renew(2, "2026-01-01T00:00:10.000000Z")
     assert not _has_changed(cluster)
     assert (_snapshot(cluster).lease_ages, _snapshot(cluster).heard) == ({"n1": 0.0}, frozenset({"n1"}))
+
+
+def _document(version: int, routers: list[str], said: list[str], address: str = "10.9.0.1/24") -> dict[str, Any]:
+    status = {
+        "observedGeneration": version,
+        "interfaces": [{"name": "eth0", "up": True, "addresses": [address]}],
+        "virtualRouters": [{"name": name, "family": "IPv4", "state": "Backup"} for name in said],
+    }
+    spec = {"virtualRouters": [{"name": name} for name in routers]}
+    return {"metadata": {"name": "n1", "uid": "u", "resourceVersion": str(version)}, "spec": spec, "status": status}
+
+
+def test_what_a_change_is_about() -> None:
+    """A change of a node's entries or of its word concerns the floating IPs there, all else may concern any."""
+    cluster = Cluster()
+    cluster.put(names.FLOATING_IP_NODE, _document(1, ["a"], []))
+    assert cluster.take_changes() is None, "a new document"
+    assert cluster.take_changes() == frozenset()
+    cluster.put(names.FLOATING_IP_NODE, _document(2, ["b"], ["c"]))
+    assert cluster.take_changes() == frozenset({"a", "b", "c"})
+    cluster.put(names.FLOATING_IP_NODE, _document(3, ["b"], ["c"], "10.9.0.2/24"))
+    assert cluster.take_changes() is None, "its interfaces"
+    floating_ip = {"metadata": {"name": "d", "uid": "u", "resourceVersion": "1"}, "spec": {}}
+    cluster.put(names.FLOATING_IP, floating_ip)
+    assert cluster.take_changes() == frozenset({"d"})
+    cluster.remove(names.FLOATING_IP, "d")
+    assert cluster.take_changes() is None, "what it had becomes free"
+    cluster.put("Node", _node(1))
+    assert cluster.take_changes() is None

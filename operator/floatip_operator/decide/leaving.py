@@ -27,7 +27,7 @@ def decide(snapshot: Snapshot) -> Plan:
         elif (status := _status(standing, snapshot)) != floating_ip.status:
             statuses.append((floating_ip, status))
     return Plan(
-        specs=plan.changed_specs(entries, snapshot),
+        specs=plan.changed_specs(entries, snapshot.documents, snapshot),
         remove_finalizer=tuple(finished),
         statuses=tuple(statuses),
         secrets=frozenset(plan.secrets(entries)),

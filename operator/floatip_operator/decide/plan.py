@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from floatip_api import names
 from floatip_api.conditions import Reason
-from floatip_api.v1alpha1 import FloatingIP, FloatingIPNode, FloatingIPNodeSpec, FloatingIPStatus, VirtualRouter
+from floatip_api.v1alpha1 import (
+    FloatingIP,
+    FloatingIPNode,
+    FloatingIPNodeSpec,
+    FloatingIPStatus,
+    Request,
+    VirtualRouter,
+)
 
 from floatip_operator.decide import acceptance, handover, priorities, rollout, strays, sync_groups, taints, upgrade
 from floatip_operator.decide.events import Event, events_between
@@ -38,31 +45,84 @@ class Plan:
     secrets: frozenset[str] = frozenset()
     """The Secrets that agents must read: the whole set, to be compared by the writer."""
     rollout: upgrade.Step = dataclasses.field(default_factory=upgrade.Step)
+    is_whole: bool = True
+    """False: only some floating IPs were looked at. Documents, strays and the roll-out are not spoken of, and not all Secrets named."""
 
 
-def decide(snapshot: Snapshot) -> Plan:
-    """The next step for the whole cluster."""
-    standings = [Standing(floating_ip, snapshot) for floating_ip in snapshot.by_age]
-    refusals = _refusals(standings, snapshot)
+def decide(snapshot: Snapshot, only: Set[str] | None = None) -> Plan:
+    """The next step for the whole cluster; or for the named floating IPs alone and those that move with them, seen among all others. What
+    that makes possible for others follows with the next whole decision."""
+    everyone = [Standing(floating_ip, snapshot) for floating_ip in snapshot.by_age]
+    concerned = everyone if only is None else _with_their_groups(everyone, only)
     step = upgrade.next_step(snapshot)
+    verdicts, entries = _verdicts(concerned, everyone, step, snapshot)
+    beside = _unowned(everyone, step, snapshot) if only is None else _others(concerned, entries, snapshot)
+    for node, routers in beside.items():
+        entries[node] = [*routers, *entries.get(node, [])]
+    documents = snapshot.documents if only is None else [snapshot.document_of[node] for node in entries]
+    plan = dataclasses.replace(
+        _for_floating_ips(verdicts, snapshot),
+        specs=changed_specs(entries, documents, snapshot),
+        heard_again=tuple(change for standing in concerned if (change := _annotation(standing))),
+        secrets=frozenset(secrets(entries)),
+    )
+    if only is not None:
+        return dataclasses.replace(plan, is_whole=False)
+    return dataclasses.replace(
+        plan,
+        create_documents=tuple(sorted(n.name for n in snapshot.nodes if _wants_document(n.name, snapshot))),
+        delete_documents=tuple(d for d in snapshot.documents if _is_over(d, snapshot)),
+        strays=strays.found(snapshot),
+        rollout=step,
+    )
+
+
+def _with_their_groups(everyone: Sequence[Standing], only: Set[str]) -> list[Standing]:
+    groups = {one.floating_ip.spec.sync_group for one in everyone if one.name in only} - {None}
+    return [one for one in everyone if one.name in only or one.floating_ip.spec.sync_group in groups]
+
+
+def _verdicts(
+    concerned: Sequence[Standing], everyone: Sequence[Standing], step: upgrade.Step, snapshot: Snapshot
+) -> tuple[list[tuple[Standing, Verdict]], dict[str, list[VirtualRouter]]]:
+    """What becomes of each, and their entries by node."""
+    refusals = _refusals(concerned, everyone, snapshot)
     chosen: dict[str, int] = {}
-    unowned = orphans(snapshot, {standing.name for standing in standings})
-    entries = {node: handover.with_leave(routers, step.asked.get(node)) for node, routers in unowned.items()}
-    statuses, events, add, remove = [], [], [], []
-    for standing in standings:
-        if standing.name in snapshot.unread:
-            # What becomes of it depends on a node of which nothing is known: it is left as it is, and as it is told.
-            for node, routers in standing.entries.items():
-                entries.setdefault(node, []).extend(routers)
-            continue
-        verdict, own = _one(standing, standings, refusals, chosen, snapshot)
-        leaving = handover.for_move(standing, snapshot)
-        if standing.name not in step.lonely:
-            leaving |= step.asked
+    verdicts = []
+    entries: dict[str, list[VirtualRouter]] = {}
+    for standing in concerned:
+        own, leaving = standing.entries, dict[str, Request]()
+        # With an unreadable document it depends on a node of which nothing is known: it is left as it is, and as it is told.
+        if standing.name not in snapshot.unread:
+            verdict, own = _one(standing, everyone, refusals, chosen, snapshot)
+            leaving = handover.for_move(standing, snapshot)
+            if standing.name not in step.lonely:
+                leaving |= step.asked
+            if step.stopped is not None and step.stopped.node in standing.present:
+                verdict = dataclasses.replace(verdict, rollout_stopped=str(step.stopped))
+            verdicts.append((standing, verdict))
         for node, routers in own.items():
             entries.setdefault(node, []).extend(handover.with_leave(routers, leaving.get(node)))
-        if step.stopped is not None and step.stopped.node in standing.present:
-            verdict = dataclasses.replace(verdict, rollout_stopped=str(step.stopped))
+    return verdicts, entries
+
+
+def _unowned(everyone: Sequence[Standing], step: upgrade.Step, snapshot: Snapshot) -> dict[str, list[VirtualRouter]]:
+    unowned = orphans(snapshot, {standing.name for standing in everyone})
+    return {node: handover.with_leave(routers, step.asked.get(node)) for node, routers in unowned.items()}
+
+
+def _others(concerned: Sequence[Standing], nodes: Iterable[str], snapshot: Snapshot) -> dict[str, list[VirtualRouter]]:
+    """What stands in the same documents and is not looked at, as it is."""
+    looked_at = {standing.name for standing in concerned}
+    nodes = {*nodes}.union(*(standing.entries for standing in concerned))
+    routers = {node: snapshot.document_of[node].spec.virtual_routers for node in nodes}
+    return {node: [router for router in listed if router.name not in looked_at] for node, listed in routers.items()}
+
+
+def _for_floating_ips(verdicts: Sequence[tuple[Standing, Verdict]], snapshot: Snapshot) -> Plan:
+    """Finalizers, statuses and Events."""
+    add, remove, statuses = [], [], []
+    for standing, verdict in verdicts:
         floating_ip = standing.floating_ip
         is_deleted = floating_ip.metadata.deletion_timestamp is not None
         if names.FINALIZER not in floating_ip.metadata.finalizers:
@@ -73,36 +133,32 @@ def decide(snapshot: Snapshot) -> Plan:
         status = fold(standing, verdict, snapshot)
         if status != floating_ip.status:
             statuses.append((floating_ip, status))
-            events += events_between(floating_ip, status)
     return Plan(
-        create_documents=tuple(sorted(n.name for n in snapshot.nodes if _wants_document(n.name, snapshot))),
-        delete_documents=tuple(d for d in snapshot.documents if _is_over(d, snapshot)),
-        specs=changed_specs(entries, snapshot),
         add_finalizer=tuple(add),
         remove_finalizer=tuple(remove),
-        heard_again=tuple(change for standing in standings if (change := _annotation(standing))),
         statuses=tuple(statuses),
-        events=tuple(events),
-        strays=strays.found(snapshot),
-        secrets=frozenset(secrets(entries)),
-        rollout=step,
+        events=tuple(event for change in statuses for event in events_between(*change)),
     )
 
 
-def _refusals(by_age: list[Standing], snapshot: Snapshot) -> dict[str, acceptance.Refusal | None]:
+def _refusals(
+    concerned: Sequence[Standing], everyone: Sequence[Standing], snapshot: Snapshot
+) -> dict[str, acceptance.Refusal | None]:
     """Why each is not accepted, or None; by itself first, then for the sync group it is in."""
     alone: dict[str, acceptance.Refusal | None] = {}
     with_id: dict[int | None, list[Standing]] = {}
-    for one in by_age:
+    asked = {one.name for one in concerned}
+    for one in everyone:
         older = with_id.setdefault(one.virtual_router_id, [])
-        alone[one.name] = acceptance.refusal(one, older, snapshot)
+        if one.name in asked:
+            alone[one.name] = acceptance.refusal(one, older, snapshot)
         older.append(one)
-    return {one.name: alone[one.name] or sync_groups.mismatch(one, by_age, alone, snapshot) for one in by_age}
+    return {one.name: alone[one.name] or sync_groups.mismatch(one, everyone, alone, snapshot) for one in concerned}
 
 
 def _one(
     standing: Standing,
-    everyone: list[Standing],
+    everyone: Sequence[Standing],
     refusals: Mapping[str, acceptance.Refusal | None],
     chosen: dict[str, int],
     snapshot: Snapshot,
@@ -166,10 +222,11 @@ def orphans(snapshot: Snapshot, known: set[str]) -> dict[str, list[VirtualRouter
 
 
 def changed_specs(
-    entries: dict[str, list[VirtualRouter]], snapshot: Snapshot
+    entries: Mapping[str, list[VirtualRouter]], documents: Iterable[FloatingIPNode], snapshot: Snapshot
 ) -> tuple[tuple[FloatingIPNode, FloatingIPNodeSpec], ...]:
+    """Of these documents, those that are to say something else than they do."""
     changed = []
-    for document in sorted(snapshot.documents, key=lambda document: document.metadata.name):
+    for document in sorted(documents, key=lambda document: document.metadata.name):
         routers = sorted(_fitting(entries.get(document.metadata.name, []), document), key=_key)
         is_ours = document.metadata.annotations.get(names.CLUSTER, "") == snapshot.cluster_uid
         if not is_ours or routers != sorted(document.spec.virtual_routers, key=_key):
