@@ -52,7 +52,7 @@ def under_way(standing: Standing, snapshot: Snapshot) -> str | None:
     """Who hands the role over to whom, while neither says Active: the old holder's word comes at once, the next one's up to a second
     later. A loss looks otherwise: who lost the role is in Fault, not heard of, or still comes before all who stand by."""
     standing_by = [node for node in sorted(standing.present) if _stands_by(standing, node, snapshot)]
-    new = max(standing_by, key=lambda node: _rank(standing, node), default=None)
+    new = max(standing_by, key=lambda node: _rank_by_entry(standing, node), default=None)
     before = standing.floating_ip.status
     if new is None or before is None or _hears_a_stranger(standing, new, snapshot):
         return None
@@ -69,7 +69,8 @@ def _lets_go(standing: Standing, old: str, new: str, snapshot: Snapshot) -> bool
     if routers and all(router.release for router in routers):
         return snapshot.is_fresh(old)
     yields = _preempts_at_once(standing) or any(router.leave for router in routers)
-    return yields and _stands_by(standing, old, snapshot) and _rank(standing, old) < _rank(standing, new)
+    is_outranked = _rank_by_entry(standing, old) < _rank_by_entry(standing, new)
+    return yields and _stands_by(standing, old, snapshot) and is_outranked
 
 
 def _hears_a_stranger(standing: Standing, node: str, snapshot: Snapshot) -> bool:
@@ -103,3 +104,10 @@ def _comes_first(standing: Standing, node: str) -> bool:
 def _rank(standing: Standing, node: str) -> int:
     """Its effective priority by its own word; one that was asked to leave comes last."""
     return min((router.effective_priority or 0 for router in standing.reported[node]), default=0)
+
+
+def _rank_by_entry(standing: Standing, node: str) -> int:
+    """As its entry has it, less what its probes take: its word of a new priority may come after the old holder's last one."""
+    lowered = [(r.priority or 0) - (r.effective_priority or 0) for r in standing.reported[node] if r.effective_priority]
+    lowest = min(1 if router.leave else router.priority for router in standing.present[node])
+    return lowest - max(lowered, default=0)

@@ -142,6 +142,18 @@ class TestUnderWay:
         assert told(held, moving) == []
         assert told(moving, moved) == [("Normal", "ActiveNodeChanged")]
 
+    def test_by_preemption_before_the_next_one_has_said_its_new_priority(self) -> None:
+        """It writes once a second: its word of the new priority comes together with Active."""
+        word = said("Backup", priority=180, effectivePriority=180)
+        second = document("n2", [router(priority=254)], [word], observed=0)
+        held = judged([node("n1", 200, "Active"), second])
+        assert ready(judged([node("n1", 200, "Backup"), second], held))[1] == "HandingOver"
+
+    def test_one_whose_probes_lower_it_is_not_the_next(self) -> None:
+        second = node("n2", 220, "Backup", effectivePriority=160)
+        held = judged([node("n1", 200, "Active"), second])
+        assert ready(judged([node("n1", 200, "Backup"), second], held))[1] == "NoHolder"
+
     @pytest.mark.parametrize("heard", [None, own_address("n1")], ids=["hears nobody", "its last word"])
     def test_by_a_request_to_leave(self, heard: str | None) -> None:
         second = node("n2", 254, "Backup", NEVER, activeRouter=heard)
