@@ -67,14 +67,6 @@ class Api:
                     take(event["type"], event["object"])
 
 
-class _Dirty:
-    """Nodes whose status is to be written, the first first."""
-
-    def __init__(self) -> None:
-        self.nodes: dict[str, None] = {}
-        self.is_some = asyncio.Event()
-
-
 class Agents:
     """`addresses` are the nodes' own, with prefix length. `documents` is every FloatingIPNode as it was seen last, `seen_at` when its
     spec changed last (monotonic seconds), `spec_writes` how often since somebody cleared it."""
@@ -87,21 +79,20 @@ class Agents:
         self.spec_writes: Counter[str] = Counter()
         self._running: dict[tuple[str, str], dict[str, VirtualRouter]] = {}
         self._written: dict[str, Object] = {}
-        # Each node has its writer: two writes of one status under way together could arrive in the wrong order.
-        self._writers = [_Dirty() for _ in range(_WRITERS)]
-        self._writer_of = {node: self._writers[place % _WRITERS] for place, node in enumerate(addresses)}
+        self._dirty: dict[str, None] = {}
+        self._is_dirty = asyncio.Event()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._api.follow(DOCUMENTS, self._take))
             for turn in range(_RENEWERS):
                 group.create_task(self._renew(list(self._addresses)[turn::_RENEWERS]))
-            for dirty in self._writers:
-                group.create_task(self._write(dirty))
+            for _ in range(_WRITERS):
+                group.create_task(self._write())
 
     @property
     def is_idle(self) -> bool:
-        return not any(dirty.nodes for dirty in self._writers)
+        return not self._dirty
 
     def entries(self, name: str) -> dict[str, Object]:
         """By node, what stands in the documents for the FloatingIP."""
@@ -133,17 +124,16 @@ class Agents:
         self._mark([node])
 
     def _mark(self, nodes: Iterable[str]) -> None:
-        for node in nodes:
-            self._writer_of[node].nodes[node] = None
-            self._writer_of[node].is_some.set()
+        self._dirty |= dict.fromkeys(nodes)
+        self._is_dirty.set()
 
-    async def _write(self, dirty: _Dirty) -> None:
+    async def _write(self) -> None:
         while True:
-            while not dirty.nodes:
-                dirty.is_some.clear()
-                await dirty.is_some.wait()
-            node = next(iter(dirty.nodes))
-            del dirty.nodes[node]
+            while not self._dirty:
+                self._is_dirty.clear()
+                await self._is_dirty.wait()
+            node = next(iter(self._dirty))
+            del self._dirty[node]
             status = self._status(node)
             if self._written.get(node) == status:
                 continue

@@ -12,6 +12,8 @@ from lab.network import Lan
 
 __all__ = ["apply"]
 
+CLOCKS = {"n1": 86400.0, "n2": -3 * 3600.0}
+"""Seconds off: nothing may depend on it that agents' clocks are right."""
 NODES = {"n1": ["10.9.0.1/24"], "n2": ["10.9.0.2/24"]}
 
 
@@ -19,5 +21,9 @@ NODES = {"n1": ["10.9.0.1/24"], "n2": ["10.9.0.2/24"]}
 def world() -> Iterator[World]:
     if reason := missing():
         pytest.skip(reason)
-    with Lan("faults") as lan, Cluster(lan, "10.9.0.10/24", NODES) as cluster:
-        yield World(lan, cluster, lan.host("client", "10.9.0.99/24"))
+    with Lan("faults") as lan:
+        cluster = Cluster(lan, "10.9.0.10/24", NODES, has_clocks=True)
+        for node, offset in CLOCKS.items():
+            cluster.clocks[node].set(offset)
+        with cluster:
+            yield World(lan, cluster, lan.host("client", "10.9.0.99/24"))

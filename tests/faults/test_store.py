@@ -54,21 +54,36 @@ def test_nothing_is_handed_out_twice_and_nothing_is_let_go(world: World, apply: 
         until(lambda: "jumped back" in world.cluster.operator.log.read_text(), BACK_WITHIN, "the operator says so")
         for node in world.nodes:
             until(lambda: _warned(world, node, "new") == {"NotInDocument"}, BACK_WITHIN, f"{node} says so")  # noqa: B023
-        # Somebody else asks for what is lost: the address by name, and any router ID.
+        until(lambda: _told_of(world, "new") == set(world.nodes), BACK_WITHIN, "Events of the nodes say so")
+        # Somebody else asks for what is lost: the address, the router ID, and any router ID.
         apply("heir", addresses=["10.9.0.131/24"])
+        apply("twin", addresses=["10.9.0.135/24"], virtualRouterID=lost)
         apply("next", addresses=["10.9.0.134/24"])
-        until(lambda: world.conditions("heir").get("Accepted") == "False", BACK_WITHIN, "not served beside the other")
+        for name in ("heir", "twin"):
+            refused = functools.partial(_is_refused, world, name)
+            until(refused, BACK_WITHIN, f"{name} is not served beside the other")
         until(lambda: _virtual_router_id(world, "next"), BACK_WITHIN, "next has an ID")
         assert _virtual_router_id(world, "next") != lost
         assert {address: world.holders(address) for address in before} == before
         assert prober.answerer() == before["10.9.0.131"][0]
         # The user's manifests, applied again, take it all up.
-        world.plane.kubectl("delete", "fip", "heir", "--timeout=30s")
+        world.plane.kubectl("delete", "fip", "heir", "twin", "--timeout=30s")
         _kinds_of_change(apply)
         for name, address in addresses.items():
             until(functools.partial(_is_well, world, name), BACK_WITHIN, f"{name} as before")
             assert [world.settled(name, address)] == before[address]
     assert _virtual_router_id(world, "new") == lost
+
+
+def _is_refused(world: World, name: str) -> bool:
+    return world.conditions(name).get("Accepted") == "False"
+
+
+def _told_of(world: World, name: str) -> set[str]:
+    """The nodes of which an Event says that they run it without a FloatingIP."""
+    events = world.plane.get("events", "-n", "default", "--field-selector=reason=NotInDocument")["items"]
+    about = [event for event in events if event["involvedObject"]["kind"] == "FloatingIPNode"]
+    return {event["involvedObject"]["name"] for event in about if f"{name} (IPv4" in event["message"]}
 
 
 def _is_well(world: World, name: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from lab.clocks import Clock
 from lab.network import Host
 from lab.programs import Program, installed
 from lab.waiting import until
@@ -42,10 +43,19 @@ class Agent(Program):
         return StaticAgent(host, routers, arguments, folder)
 
     @classmethod
-    def of_node(cls, host: Host, kubeconfig: Path, *, namespace: str, arguments: Sequence[str] = ()) -> Agent:
-        """Fed by the API: the node is named like the host."""
+    def of_node(
+        cls,
+        host: Host,
+        kubeconfig: Path,
+        *,
+        namespace: str,
+        arguments: Sequence[str] = (),
+        clock: Clock | None = None,
+    ) -> Agent:
+        """Fed by the API: the node is named like the host. `clock`: absent, the machine's."""
         source = ["--node", host.name, "--namespace", namespace]
-        return cls(host, source, env={"KUBECONFIG": str(kubeconfig)}, arguments=arguments)
+        environment = {"KUBECONFIG": str(kubeconfig), **(clock.environment if clock else {})}
+        return cls(host, source, env=environment, arguments=arguments)
 
     def status(self) -> dict[str, Any] | None:
         """`floatip-agent status -o json`: the FloatingIPNode's status document; None when no agent answers."""

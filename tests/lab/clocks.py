@@ -6,11 +6,18 @@ from pathlib import Path
 
 # Read anew each time: the program has a clock that jumps. Its monotonic clock is the machine's.
 _SITECUSTOMIZE = """
-import pathlib, time
+import datetime, pathlib, time
 _offset = pathlib.Path(__file__).with_name("offset")
 _time, _time_ns = time.time, time.time_ns
 time.time = lambda: _time() + float(_offset.read_text())
 time.time_ns = lambda: _time_ns() + int(float(_offset.read_text()) * 1e9)
+
+class _DateTime(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls.fromtimestamp(time.time(), tz)
+
+datetime.datetime = _DateTime
 """
 
 

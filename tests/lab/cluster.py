@@ -18,6 +18,7 @@ from typing import Any, Self
 import yaml
 from lab import binaries
 from lab.agents import Agent
+from lab.clocks import Clock
 from lab.control_plane import ControlPlane
 from lab.network import Host, Lan
 from lab.operator import Operator
@@ -45,10 +46,18 @@ def missing() -> str | None:
 class Cluster:
     """`with Cluster(lan, "172.16.69.10/24", {"elk-1": ["172.16.69.91/24"]}) as cluster:` everything runs.
 
-    `say` hears one line for every part that is up.
+    `say` hears one line for every part that is up. `has_clocks`: each node's agent has a wall clock of its own.
     """
 
-    def __init__(self, lan: Lan, control_plane: str, nodes: Mapping[str, list[str]], say: Say = lambda _: None) -> None:
+    def __init__(
+        self,
+        lan: Lan,
+        control_plane: str,
+        nodes: Mapping[str, list[str]],
+        say: Say = lambda _: None,
+        *,
+        has_clocks: bool = False,
+    ) -> None:
         self._lan = lan
         self._say = say
         self._stack = contextlib.ExitStack()
@@ -60,13 +69,15 @@ class Cluster:
         self.agents: dict[str, Agent] = {}
         self.agent_kubeconfigs: dict[str, Path] = {}
         """What each agent may do, for trying it."""
+        self.clocks = {name: Clock(node.folder / "clock") for name, node in self.nodes.items() if has_clocks}
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.control_plane)
         self._say(f"etcd, kube-apiserver {self.control_plane.version}, controller manager, scheduler")
         try:
             manifests = self._install()
-            self._register_nodes()
+            for node in self.nodes.values():
+                self.register(node)
             self.operator = self._start_operator(manifests)
             for node in self.nodes.values():
                 self.agents[node.name] = self._start_agent(node)
@@ -98,16 +109,29 @@ class Cluster:
         self._say("CRDs and chart: RBAC, admission policy")
         return [document for document in yaml.safe_load_all(done.stdout) if document]
 
-    def _register_nodes(self) -> None:
+    def add(self, name: str, *addresses: str) -> Host:
+        """One node more, with its agent."""
+        node = self.nodes[name] = self._lan.host(name, *addresses)
+        self.register(node)
+        self.agents[name] = self._start_agent(node)
+        return node
+
+    def remove(self, name: str) -> None:
+        """The machine is switched off for good. Its Node object stays."""
+        node = self.nodes.pop(name)
+        node.unplug()
+        node.kill()
+        del self.agents[name], self.agent_kubeconfigs[name]
+
+    def register(self, node: Host) -> None:
         """What a kubelet would report of itself. Without capacity the scheduler binds nothing to a node."""
-        plane = self.control_plane
-        for node in self.nodes:
-            metadata = {"name": node, "labels": {"kubernetes.io/hostname": node, "kubernetes.io/os": "linux"}}
-            plane.apply(yaml.safe_dump({"apiVersion": "v1", "kind": "Node", "metadata": metadata}))
-            resources = {"pods": "110", "cpu": "2", "memory": "4Gi"}
-            ready = {"type": "Ready", "status": "True", "reason": "Lab", "message": "a network namespace"}
-            status = {"status": {"capacity": resources, "allocatable": resources, "conditions": [ready]}}
-            plane.kubectl("patch", "node", node, "--subresource=status", "--type=merge", "-p", json.dumps(status))
+        plane, name = self.control_plane, node.name
+        metadata = {"name": name, "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"}}
+        plane.apply(yaml.safe_dump({"apiVersion": "v1", "kind": "Node", "metadata": metadata}))
+        resources = {"pods": "110", "cpu": "2", "memory": "4Gi"}
+        ready = {"type": "Ready", "status": "True", "reason": "Lab", "message": "a network namespace"}
+        status = {"status": {"capacity": resources, "allocatable": resources, "conditions": [ready]}}
+        plane.kubectl("patch", "node", name, "--subresource=status", "--type=merge", "-p", json.dumps(status))
 
     def _start_operator(self, manifests: list[dict[str, Any]]) -> Operator:
         """With the arguments and the settings file of the chart's Deployment, and its service account's token."""
@@ -130,7 +154,7 @@ class Cluster:
         token = plane.token(pod["spec"]["serviceAccountName"], NAMESPACE, pod=pod["metadata"]["name"])
         kubeconfig = plane.kubeconfig_for(f"agent-{node.name}", token, NAMESPACE)
         self.agent_kubeconfigs[node.name] = kubeconfig
-        agent = Agent.of_node(node, kubeconfig, namespace=NAMESPACE)
+        agent = Agent.of_node(node, kubeconfig, namespace=NAMESPACE, clock=self.clocks.get(node.name))
         agent.start()
         self._say(f"agent on {node.name}: guard, engine, keeper")
         return agent

@@ -145,6 +145,12 @@ class Host:
     def link_up(self, interface: str = "eth0") -> None:
         _ip(self.namespace, "link", "set", interface, "up")
 
+    def rename(self, interface: str, to: str) -> None:
+        """Down meanwhile, as older kernels want it."""
+        for change in ((interface, "down"), (interface, "name", to), (to, "up")):
+            _ip(self.namespace, "link", "set", *change)
+        self.ports[to] = self.ports.pop(interface)
+
     def unplug(self, interface: str = "eth0") -> None:
         """The switch's side goes down: the host sees that it has no carrier."""
         port = self.ports[interface]
