@@ -67,6 +67,14 @@ class Api:
                     take(event["type"], event["object"])
 
 
+class _Dirty:
+    """Nodes whose status is to be written, the first first."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, None] = {}
+        self.is_some = asyncio.Event()
+
+
 class Agents:
     """`addresses` are the nodes' own, with prefix length. `documents` is every FloatingIPNode as it was seen last, `seen_at` when its
     spec changed last (monotonic seconds), `spec_writes` how often since somebody cleared it."""
@@ -79,20 +87,21 @@ class Agents:
         self.spec_writes: Counter[str] = Counter()
         self._running: dict[tuple[str, str], dict[str, VirtualRouter]] = {}
         self._written: dict[str, Object] = {}
-        self._dirty: dict[str, None] = {}
-        self._is_dirty = asyncio.Event()
+        # Each node has its writer: two writes of one status under way together could arrive in the wrong order.
+        self._writers = [_Dirty() for _ in range(_WRITERS)]
+        self._writer_of = {node: self._writers[place % _WRITERS] for place, node in enumerate(addresses)}
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._api.follow(DOCUMENTS, self._take))
             for turn in range(_RENEWERS):
                 group.create_task(self._renew(list(self._addresses)[turn::_RENEWERS]))
-            for _ in range(_WRITERS):
-                group.create_task(self._write())
+            for dirty in self._writers:
+                group.create_task(self._write(dirty))
 
     @property
     def is_idle(self) -> bool:
-        return not self._dirty
+        return not any(dirty.nodes for dirty in self._writers)
 
     def entries(self, name: str) -> dict[str, Object]:
         """By node, what stands in the documents for the FloatingIP."""
@@ -124,16 +133,17 @@ class Agents:
         self._mark([node])
 
     def _mark(self, nodes: Iterable[str]) -> None:
-        self._dirty |= dict.fromkeys(nodes)
-        self._is_dirty.set()
+        for node in nodes:
+            self._writer_of[node].nodes[node] = None
+            self._writer_of[node].is_some.set()
 
-    async def _write(self) -> None:
+    async def _write(self, dirty: _Dirty) -> None:
         while True:
-            while not self._dirty:
-                self._is_dirty.clear()
-                await self._is_dirty.wait()
-            node = next(iter(self._dirty))
-            del self._dirty[node]
+            while not dirty.nodes:
+                dirty.is_some.clear()
+                await dirty.is_some.wait()
+            node = next(iter(dirty.nodes))
+            del dirty.nodes[node]
             status = self._status(node)
             if self._written.get(node) == status:
                 continue
