@@ -112,7 +112,9 @@ def others_with_our_agents(world: World) -> None:
     ):
         _edit(world)
         _come_and_go(world)
+        before = world.restarts("n1")
         world.installed.nodes["n1"].kill_containers("engine", "keeper")
+        until(lambda: world.restarts("n1") >= before + 2, 60, "the kubelet starts both again")
         world.wait_for_agents(world.ours)
 
 

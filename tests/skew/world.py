@@ -169,6 +169,12 @@ class World:
             found[pod["spec"].get("nodeName", "")] = (tag, is_ready and is_new and "deletionTimestamp" not in metadata)
         return found
 
+    def restarts(self, node: str) -> int:
+        """How often containers of the node's agent were started again."""
+        pods = [pod for pod in self.installed.pods("floatip-agent") if pod["spec"].get("nodeName") == node]
+        statuses = [status for pod in pods for status in pod.get("status", {}).get("containerStatuses", [])]
+        return sum(status["restartCount"] for status in statuses)
+
     def settings_digest(self) -> str:
         """That the DaemonSet gives its Pods; the operator of 0.1.0 gave none."""
         template = self.plane.get("daemonset", "-n", NAMESPACE, "floatip-agent")["spec"]["template"]
