@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import os
 import re
 import shutil
 import sys
@@ -24,7 +25,7 @@ PAUSE = "localhost/pause:1"
 TAG = "lab"
 CRASHING = b"#!/opt/floatip/bin/python3\nraise SystemExit('a new version that does not work')\n"
 KEPT_FOR = 3600.0
-"""Seconds: what was built of other sources before that goes with the next build."""
+"""Seconds: what was last used before that goes with the next build."""
 
 # No systemd to ask for cgroups, and limits that a process without CAP_SYS_RESOURCE may set.
 CONTAINERS_CONF = """[containers]
@@ -73,7 +74,9 @@ def built(source: Path = ROOT, tag: str = TAG) -> Images:
     digest = image_parts.digest([source / "Dockerfile", source / "pyproject.toml", *_sources(source)], source)
     builder = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     folder = builds / f"{tag}-{digest}-{builder}"
-    if not folder.exists():
+    if folder.exists():
+        os.utime(folder)  # used now
+    else:
         _remove_old(builds)
         with cache.complete(folder) as new, tempfile.TemporaryDirectory(prefix="lab-images-") as work:
             new.mkdir()
