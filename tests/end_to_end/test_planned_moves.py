@@ -43,7 +43,7 @@ def test_a_client_hardly_notices(
     apply(name, addresses=[f"{address}/24"], preemption=preemption)
     first = world.settled(name, address)
     second = next(node for node in world.nodes if node != first)
-    priorities = _priorities(world, name)
+    priorities, warned = _priorities(world, name), _warned(world, name)
     with world.prober(address) as prober:
         for target in (second, first):
             prober.wait_for(world.holders(address)[0], 5)
@@ -57,6 +57,7 @@ def test_a_client_hardly_notices(
     until(lambda: not _leaves(world, name), 10, "no request to leave stands any more")
     world.plane.kubectl("annotate", "floatingip", name, f"{names.PREFER_NODE}-")
     until(lambda: _priorities(world, name) == priorities, 10, "the usual order is back")
+    assert _warned(world, name) == warned, "all is well: no Event says otherwise"
 
 
 def test_a_node_that_is_down_is_refused(world: World, apply: Apply) -> None:
@@ -78,6 +79,12 @@ def _entries(world: World, name: str) -> dict[str, dict[str, Any]]:
 
 def _priorities(world: World, name: str) -> dict[str, int]:
     return {node: router["priority"] for node, router in _entries(world, name).items()}
+
+
+def _warned(world: World, name: str) -> set[tuple[str, str, int]]:
+    """Reason, message and count of each warning about the floating IP."""
+    selector = f"--field-selector=type=Warning,involvedObject.name={name}"
+    return {(e["reason"], e["message"], e["count"]) for e in world.plane.get("events", selector)["items"]}
 
 
 def _leaves(world: World, name: str) -> list[str]:
