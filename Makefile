@@ -47,7 +47,7 @@ proof-tools: setup
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/proof.txt
 
 lint: setup ## ruff, mypy strict, import-linter, generated files up to date
-	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check --no-cache . && $(VENV)/bin/ruff format --no-cache --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 	@$(PY) -m floatip_api.generate --check

@@ -7,12 +7,13 @@ import re
 import time
 from typing import Any
 
-from end_to_end.world import Apply, World
 from lab.network import Host
 from lab.prober import PORT, Prober
 from lab.waiting import until
 from scapy.layers.l2 import ARP, Ether
 from wire.sniffer import send
+
+from end_to_end.world import Apply, World
 
 NAME = "bothered"
 VIP, VIP6 = "10.9.0.160", "fd09::160"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from end_to_end.world import Apply, World
 from lab.network import Host
 from lab.waiting import until
+
+from end_to_end.world import Apply, World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 

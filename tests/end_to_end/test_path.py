@@ -6,9 +6,10 @@ import json
 import time
 
 import pytest
-from end_to_end.world import PERIOD, Apply, World
 from lab.services import Listener
 from lab.waiting import throughout, until
+
+from end_to_end.world import PERIOD, Apply, World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from end_to_end.world import Apply, World
 from floatip_api import names
 from lab.waiting import until
+
+from end_to_end.world import Apply, World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 

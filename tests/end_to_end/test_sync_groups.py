@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from end_to_end.world import Apply, World
 from lab.network import Host, Lan
 from lab.waiting import throughout, until
+
+from end_to_end.world import Apply, World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 

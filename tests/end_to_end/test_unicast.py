@@ -6,10 +6,11 @@ import json
 import time
 
 import pytest
-from end_to_end.world import PERIOD, Apply, World
 from lab.prober import PORT, Prober
 from lab.waiting import throughout, until
 from wire.sniffer import Sniffer
+
+from end_to_end.world import PERIOD, Apply, World
 
 NAME = "unicast"
 VIP, VIP6 = "10.9.0.150", "fd09::150"

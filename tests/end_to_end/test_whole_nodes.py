@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from end_to_end.whole_nodes import Nodes
 from lab.network import Lan
+
+from end_to_end.whole_nodes import Nodes
 
 pytestmark = pytest.mark.usefixtures("uml")
 

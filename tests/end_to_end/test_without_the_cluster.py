@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from end_to_end.world import Apply, World
 from lab.waiting import throughout, until
+
+from end_to_end.world import Apply, World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.linux]
 
