@@ -249,6 +249,16 @@ class StatusWriter:
                 raise
             why = " ".join(str(error).split())
             self._sparing.warning("CRDs", f"the CRDs are older than this agent, whose status lacks what is new: {why}")
-            self._schema = declared.status_schema(await self._server.get(declared.PATH))
-            self._schema_until = now + SCHEMA_FOR
+            if not await self._learn_schema():
+                raise
             await self._apply(document)
+
+    async def _learn_schema(self) -> bool:
+        """False: the API server does not tell it. One that has just started publishes what its CRDs declare a little later."""
+        try:
+            schema = declared.status_schema(await self._server.get(declared.PATH))
+        except Refusal:
+            return False
+        if schema:
+            self._schema, self._schema_until = schema, asyncio.get_running_loop().time() + SCHEMA_FOR
+        return bool(schema)
