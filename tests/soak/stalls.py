@@ -33,7 +33,7 @@ def _fork(processor: int, seconds: float) -> int:
         time.sleep(_SLEEP)
         now = time.monotonic()
         worst = max(worst, now - before - _SLEEP)
-    print(f"{worst * 1000:.1f}", flush=True)
+    os.write(sys.stdout.fileno(), f"{worst * 1000:.1f}\n".encode())  # in one piece: the others write at the same moment
     os._exit(0)
 
 
