@@ -76,7 +76,7 @@ async def _run(settings: Settings, metrics_address: str) -> int:
                 return _status(stop, watching)
             observing.cancel()
             metrics.leader.set(1)
-            ended = await _lead(leadership, reconciler, watching, stop)
+            ended = await _lead(leadership, reconciler, watching, following, stop)
             await leadership.give_up()
             return ended
         finally:
@@ -97,10 +97,15 @@ async def _command(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _lead(
-    leadership: Leadership, reconciler: Reconciler, watching: asyncio.Task[bool], stop: asyncio.Event
+    leadership: Leadership,
+    reconciler: Reconciler,
+    watching: asyncio.Task[bool],
+    following: asyncio.Task[None],
+    stop: asyncio.Event,
 ) -> int:
     """Until told to stop (0) or until something that must not end has ended (1)."""
-    tasks = [asyncio.create_task(part) for part in (reconciler.run(), leadership.keep(), stop.wait())]
+    parts = [asyncio.create_task(part) for part in (reconciler.run(), leadership.keep(), stop.wait())]
+    tasks = [following, *parts]
     await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
     ended = _status(stop, watching)
     for task in tasks:
@@ -113,7 +118,12 @@ async def _lead(
 
 def _status(stop: asyncio.Event, watching: asyncio.Task[bool]) -> int:
     """0 when it was told to stop, by a signal that this process took or kopf."""
-    return 0 if stop.is_set() or (watching.done() and watching.result()) else 1
+    if stop.is_set():
+        return 0
+    if watching.done() and (error := watching.exception()):
+        log.error("the watches ended by %r", error)
+        return 1
+    return 0 if watching.done() and watching.result() else 1
 
 
 async def _first(step: Coroutine[object, object, None], stop: asyncio.Event, watching: asyncio.Task[bool]) -> bool:

@@ -107,15 +107,15 @@ class Kube:
         comes any more."""
         query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(_WATCH_SECONDS)}
         response = await self._send("GET", path, query, timeout=_SILENT)
-        if response.status != 200:
-            raise ApiError(response.status, f"GET {path}: HTTP {response.status}")
         try:
+            if response.status != 200:
+                raise ApiError(response.status, f"GET {path}: HTTP {response.status}")
             async for line in response.response.content:
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     return
                 yield event["type"], event["object"]
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, ValueError) as error:  # a server that dies may leave half a line
             raise ConnectionError(f"GET {path}: {error or type(error).__name__}") from error
         finally:
             response.response.close()

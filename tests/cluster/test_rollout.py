@@ -105,7 +105,7 @@ def test_a_missing_image_stops_it_and_is_said(world: World, clients: Clients) ->
         _upgrade(world, "--set=image.agent.tag=absent")
         until(lambda: "absent" in (_stopped(world) or ""), 180, "the DaemonSet says why it stopped")
         until(lambda: _told(world) == {"ingress", "other"}, 20, "both floating IPs say so")
-        throughout(lambda: len(before & _uids(world)) == 1, 5, "the other node keeps its agent")
+        throughout(lambda: len(before & _uids(world)) == 1, 10, "the other node keeps its agent")
     print(f"{_stopped(world)}")
     events = world.plane.get("events", "-n", NAMESPACE, "--field-selector=reason=RolloutStopped")["items"]
     assert {event["involvedObject"]["kind"] for event in events} == {"DaemonSet"}
@@ -121,7 +121,7 @@ def test_so_does_an_image_that_starts_and_exits(world: World, clients: Clients) 
         _upgrade(world, "--set=image.agent.tag=crashing")
         until(lambda: "CrashLoopBackOff" in (_stopped(world) or ""), 180, "the DaemonSet says why it stopped")
         until(lambda: _told(world) == {"ingress", "other"}, 20, "both floating IPs say so")
-        throughout(lambda: len(before & _uids(world)) == 1, 5, "the other node keeps its agent")
+        throughout(lambda: len(before & _uids(world)) == 1, 10, "the other node keeps its agent")
     print(f"{_stopped(world)}")
 
 
@@ -137,7 +137,7 @@ def test_an_upgrade_of_the_operator_alone_touches_no_address(world: World, clien
     with clients.watching("the operator alone", most=0.2):
         _upgrade(world, "--set=operator.resources.requests.cpu=60m")
         until(lambda: not operators & _uids(world, "floatip-operator"), 180, "new operators")
-        throughout(lambda: _uids(world) == agents, 8, "the agents stay")
+        throughout(lambda: _uids(world) == agents, 15, "the agents stay")
 
 
 def _upgrade(world: World, *values: str) -> None:

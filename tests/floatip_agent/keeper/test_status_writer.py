@@ -34,7 +34,7 @@ class Server:
 
 @pytest.mark.parametrize("not_yet", [{}, {"components": {"schemas": {}}}, 404, 503])
 async def test_what_is_not_published_yet_is_asked_for_again(not_yet: dict[str, Any] | int) -> None:
-    """Until then the status is not written, and so nobody vouches for it with the Lease; one second later it is."""
+    """Until then the status is not written, and so nobody vouches for it with the Lease; the next try succeeds."""
     picture = Picture()
     picture.object_uid = "u1"
     server = Server(not_yet, PUBLISHED)
