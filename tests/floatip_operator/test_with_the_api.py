@@ -286,7 +286,7 @@ def test_nobody_is_asked_to_let_go_while_a_node_is_not_heard_of(world: World) ->
     """The others would take their addresses down for an uninstallation that must fail."""
     password = {"type": "Password", "secretRef": {"name": "elk-vrrp", "key": "password"}}
     world.run_elk(vrrp={"version": 2, "authentication": password})
-    uninstalling = _uninstall(world, 20)
+    uninstalling = _uninstall(world, 25)
     until(lambda: world.operators[0].poll() == 1, 20, "it leads")
     while uninstalling.poll() is None:
         world.heartbeat("n1")
@@ -337,7 +337,7 @@ def test_an_uninstallation_that_a_node_does_not_confirm_changes_nothing(world: W
     world.run_elk()
     _deploy(world)
     world.start_operator()
-    uninstalling = _uninstall(world, 28)
+    uninstalling = _uninstall(world, 40)
     _asked_to_let_go(world)
     world.obey("n1", "Backup")
     _, said = uninstalling.communicate(timeout=60)
